@@ -1,0 +1,139 @@
+//! CloudStack's UUIDs, sixteen bytes each, one type per thing that they name.
+
+use std::{fmt, str::FromStr};
+
+/// Text that is no UUID.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a UUID of the form 8-4-4-4-12 hexadecimal digits")]
+pub struct IdError;
+
+fn parse_uuid(text: &str) -> Result<u128, IdError> {
+    let bytes = text.as_bytes();
+    if bytes.len() != 36 {
+        return Err(IdError);
+    }
+    let mut value: u128 = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        if matches!(at, 8 | 13 | 18 | 23) {
+            if *byte != b'-' {
+                return Err(IdError);
+            }
+            continue;
+        }
+        let digit = char::from(*byte).to_digit(16).ok_or(IdError)?;
+        value = (value << 4) | u128::from(digit);
+    }
+    Ok(value)
+}
+
+fn write_uuid(value: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(
+        f,
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        value >> 96,
+        (value >> 80) & 0xffff,
+        (value >> 64) & 0xffff,
+        (value >> 48) & 0xffff,
+        value & 0xffff_ffff_ffff
+    )
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(u128);
+
+        impl $name {
+            /// The id with this 128-bit value.
+            pub const fn from_u128(value: u128) -> Self {
+                Self(value)
+            }
+
+            /// The 128-bit value.
+            pub const fn as_u128(self) -> u128 {
+                self.0
+            }
+
+            /// The first eight hexadecimal digits, as group names carry them (design 3).
+            pub fn first8(self) -> String {
+                format!("{:08x}", self.0 >> 96)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                parse_uuid(text).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_uuid(self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_uuid(self.0, f)
+            }
+        }
+    };
+}
+
+id!(
+    /// A virtual machine.
+    VmId
+);
+id!(
+    /// An account; for a project's VMs the project's id stands in for it (design 3).
+    AccountId
+);
+id!(
+    /// A CloudStack domain (not a DNS domain).
+    DomainId
+);
+id!(
+    /// A project.
+    ProjectId
+);
+id!(
+    /// A network interface of a VM.
+    NicId
+);
+id!(
+    /// A guest network.
+    NetworkId
+);
+id!(
+    /// A public or a secondary address, as CloudStack names them (not the address itself).
+    IpId
+);
+
+impl From<ProjectId> for AccountId {
+    fn from(project: ProjectId) -> Self {
+        Self(project.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uuid_reads_and_prints_the_same_text_in_lower_case() {
+        let id: AccountId = "EDD2AB05-98ba-4b65-b94f-14ec595e37a3".parse().unwrap();
+        assert_eq!(id.to_string(), "edd2ab05-98ba-4b65-b94f-14ec595e37a3");
+        assert_eq!(id.first8(), "edd2ab05");
+    }
+
+    #[test]
+    fn text_that_is_no_uuid_is_refused() {
+        for text in
+            ["", "edd2ab05", "edd2ab05-98ba-4b65-b94f-14ec595e37a", "gdd2ab05-98ba-4b65-b94f-14ec595e37a3"]
+        {
+            assert_eq!(text.parse::<VmId>(), Err(IdError), "{text}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The words of the field as types: names, addresses, records, VMs, owners, zones, serials.
+//!
+//! Refuses: I/O, clocks, SQL, HTTP, tokio. Everything that tenants or operators chose is text until a
+//! constructor here has checked it; what a type of this room holds needs no second check.
+//!
+//! Invariant: equal values mean equal DNS data. Names are lower-case without a final dot, addresses and
+//! contents are in canonical text, ids are 128-bit UUIDs.
+
+mod batch;
+mod claim;
+mod complete;
+mod id;
+mod mark;
+mod name;
+mod outcome;
+mod owner;
+mod record;
+mod serial;
+mod vm;
+mod zone;
+
+pub use batch::{Batch, Ending, EntryPut, NewRow, Reorder, Seen};
+pub use claim::{Claim, Kind, Rejection, Wish};
+pub use complete::{Complete, ReadSeq};
+pub use id::{AccountId, DomainId, IdError, IpId, NetworkId, NicId, ProjectId, VmId};
+pub use mark::Mark;
+pub use name::{Label, NameError, OwnerName, ZoneName, reverse_name};
+pub use outcome::{Barrier, Outcome};
+pub use owner::{Account, Domain, OwnerKey, Owners, Project};
+pub use record::{Content, Entry, OwnedRow, OwnerId, RecordId, RecordType, Row, Ttl};
+pub use serial::{Serial, SerialKind, SoaContent, SoaError};
+pub use vm::{NetworkKind, Nic, Vm, VmState};
+pub use zone::{Dnssec, Unwritable, Zone, ZoneId, ZoneKind, Zones};

@@ -1,0 +1,86 @@
+//! How each claim and each entry stands after a decision: what reports and `explain` show.
+
+use super::VmId;
+use std::fmt;
+
+/// Why nothing may be written at a name although its zone may be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Barrier {
+    /// No zone of the database encloses the name.
+    NoZone,
+    /// The zone may not be written.
+    Zone(super::Unwritable),
+    /// The name lies at or below a delegation.
+    Delegation(Box<str>),
+    /// The name lies below a DNAME.
+    Dname(Box<str>),
+}
+
+impl fmt::Display for Barrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoZone => f.write_str("no zone of this database encloses the name"),
+            Self::Zone(why) => why.fmt(f),
+            Self::Delegation(at) => write!(f, "delegated away at {at}"),
+            Self::Dname(at) => write!(f, "below the DNAME at {at}"),
+        }
+    }
+}
+
+/// How a claim, or an entry without a claim, stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its records stand as desired, by rows of ours.
+    Served,
+    /// Another claim holds the name.
+    Waiting {
+        /// The VM that holds it, if one does.
+        holder: Option<VmId>,
+    },
+    /// A foreign row stands where it would be added.
+    Blocked {
+        /// The row, as an operator would name it.
+        by: String,
+    },
+    /// Foreign rows of equal content serve it, wholly or in part.
+    Satisfied,
+    /// An operator has edited its rows.
+    Released {
+        /// What was done.
+        how: &'static str,
+    },
+    /// It is on hold, by `release` or because its row was deleted by hand under `DNS_RECREATE=false`.
+    OnHold,
+    /// Its losses are held until they are approved or fit the budget.
+    Held,
+    /// Rows of ours stand where writing is no longer allowed.
+    Retired(Barrier),
+    /// The VM keeps what it has and gains nothing.
+    Frozen,
+    /// A reverse name for which no forward name stands: nothing is added.
+    Unconfirmed,
+    /// More than 1000 addresses at a group name: the youngest VMs' are left out.
+    Overflow,
+    /// The mode forbids what it would take.
+    Mode,
+}
+
+impl Outcome {
+    /// One word for metrics and lists.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Served => "served",
+            Self::Waiting { .. } => "waiting",
+            Self::Blocked { .. } => "blocked",
+            Self::Satisfied => "satisfied",
+            Self::Released { .. } => "released",
+            Self::OnHold => "on hold",
+            Self::Held => "held",
+            Self::Retired(_) => "retired",
+            Self::Frozen => "frozen",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Overflow => "overflow",
+            Self::Mode => "mode",
+        }
+    }
+}
