@@ -1,1 +1,18 @@
-//! plan
+//! Decisions: what to change at one owner name, and which transaction carries it.
+//!
+//! [`decide`] is the pivot of the program: `run`, `sync` and `plan` share it, so that what is shown is
+//! what would be done. Refuses: I/O, and knowledge of more than one name. Invariant: a decision
+//! changes only rows for which it holds an [`OwnedRow`](crate::model::OwnedRow), the ledger's proof.
+
+mod batch;
+mod budget;
+mod decide;
+mod foreign;
+mod render;
+mod state;
+
+pub use batch::{MAX_ROWS, assemble, changes};
+pub use budget::Budget;
+pub use decide::decide;
+pub use render::{Line, Plan, Sign};
+pub use state::{Decision, Insert, Losses, Mode, NameState, Settings, Standing};

@@ -1,1 +1,26 @@
-//! reconcile
+//! Composition: look, settle, audit, and the holder of the lease.
+//!
+//! One task owns the inventory and the queues ([`Engine`]); look-ups, listings and the audit's stream
+//! are child tasks ([`tasks`]) that hand observations back over a bounded channel. Rules live in the
+//! pure rooms; what is left here is the order of things.
+//!
+//! Invariants: nothing is written before the first complete listing, without the lease, or for another
+//! cloud than the bound one. A transaction that has begun is awaited to its end.
+
+mod audit;
+mod deep;
+mod engine;
+mod error;
+mod holder;
+mod losses;
+mod notes;
+mod report;
+mod settle;
+mod tasks;
+mod work;
+mod world;
+
+pub use engine::{Aim, Engine, Parts, Settings};
+pub use error::EngineError;
+pub use holder::{Tenure, hold};
+pub use report::Report;

@@ -1,0 +1,140 @@
+//! How a plan reads: the same lines for `plan`, for the log and, as JSON, for programs.
+
+use super::state::Decision;
+use crate::model::{OwnerName, Ttl, Zones};
+use std::fmt;
+
+/// What happens to a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sign {
+    /// It goes.
+    Delete,
+    /// It comes.
+    Insert,
+    /// It gets another TTL.
+    Retime,
+}
+
+impl Sign {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Delete => "-",
+            Self::Insert => "+",
+            Self::Retime => "~",
+        }
+    }
+
+    /// The word that JSON carries.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::Insert => "insert",
+            Self::Retime => "retime",
+        }
+    }
+}
+
+/// One change, as people read it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Line {
+    /// The zone's name.
+    pub zone: String,
+    /// The owner name.
+    pub name: OwnerName,
+    /// A, AAAA or PTR.
+    pub rtype: String,
+    /// What happens.
+    pub sign: Sign,
+    /// The content.
+    pub content: String,
+    /// The TTL afterwards.
+    pub ttl: Ttl,
+    /// Whose claim, and why.
+    pub why: String,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, rtype, sign, content, ttl, why, .. } = self;
+        write!(f, "{} {name} {} {rtype} {content}  ({why})", sign.as_str(), ttl.0)
+    }
+}
+
+/// A whole plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// All changes.
+    pub lines: Vec<Line>,
+    /// Losses that are held.
+    pub held: u64,
+}
+
+impl Plan {
+    /// Takes in the decision on one name.
+    pub fn add(&mut self, name: &OwnerName, decision: &Decision, zones: &Zones) {
+        let zone = |id| zones.with_id(id).map_or_else(|| format!("zone {id}"), |zone| zone.name.to_string());
+        for (owned, why) in &decision.deletes {
+            let row = owned.row();
+            self.lines.push(Line {
+                zone: zone(row.zone),
+                name: name.clone(),
+                rtype: row.rtype.to_string(),
+                sign: Sign::Delete,
+                content: row.content.to_string(),
+                ttl: row.ttl.unwrap_or(Ttl(0)),
+                why: (*why).to_owned(),
+            });
+        }
+        for (owned, ttl) in &decision.retimes {
+            let row = owned.row();
+            self.lines.push(Line {
+                zone: zone(row.zone),
+                name: name.clone(),
+                rtype: row.rtype.to_string(),
+                sign: Sign::Retime,
+                content: row.content.to_string(),
+                ttl: *ttl,
+                why: format!("TTL was {}", row.ttl.map_or(0, |ttl| ttl.0)),
+            });
+        }
+        for row in &decision.inserts {
+            self.lines.push(Line {
+                zone: zone(row.zone),
+                name: name.clone(),
+                rtype: row.rtype.to_string(),
+                sign: Sign::Insert,
+                content: row.content.to_string(),
+                ttl: row.ttl,
+                why: format!("{} of VM {}", row.kind, row.vm),
+            });
+        }
+        self.held += decision.held;
+    }
+
+    /// How many rows would be inserted, deleted and re-timed.
+    pub fn counts(&self) -> [usize; 3] {
+        let count = |sign| self.lines.iter().filter(|line| line.sign == sign).count();
+        [count(Sign::Insert), count(Sign::Delete), count(Sign::Retime)]
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines: Vec<&Line> = self.lines.iter().collect();
+        lines.sort();
+        let mut zone = "";
+        for line in lines {
+            if line.zone != zone {
+                zone = &line.zone;
+                writeln!(f, "{zone}:")?;
+            }
+            writeln!(f, "  {line}")?;
+        }
+        let [inserts, deletes, retimes] = self.counts();
+        write!(f, "{inserts} to insert, {deletes} to delete, {retimes} to give another TTL")?;
+        if self.held > 0 {
+            write!(f, "\nheld: {} records", self.held)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,189 @@
+//! The full resync's comparison: ticks every name that is exactly as it should be, and marks the rest.
+//! It writes nothing by itself; an unchanged world marks nothing (design 6).
+
+use super::world::World;
+use crate::model::{AccountId, Claim, Content, Entry, Kind, OwnerId, OwnerName, Row, Ttl, VmId, ZoneId};
+use std::{
+    collections::{HashMap, HashSet, hash_map::RandomState},
+    hash::{BuildHasher, Hash},
+};
+
+/// An audit under way: digests of what stands, by name.
+pub struct Audit {
+    owner: OwnerId,
+    ttl: Ttl,
+    hasher: RandomState,
+    /// For each name (by hash) the sum of its intact entries' digests. A sum, so that the order of the
+    /// stream does not matter: the audit reads by record id.
+    standing: HashMap<u64, u64>,
+    with_entries: HashSet<VmId>,
+    missing_zones: HashSet<ZoneId>,
+    entries: u64,
+}
+
+/// Why a name is marked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// Rows, entries or claims differ.
+    Differs,
+    /// All is well but the TTL.
+    Ttl,
+}
+
+/// One claim as the comparison at the end sees it.
+struct Expected {
+    name: u64,
+    vm: VmId,
+    kind: Kind,
+    account: AccountId,
+    shared: bool,
+    digest: u64,
+    /// Which of the VM's names it is.
+    at: u32,
+}
+
+impl Audit {
+    /// Nothing read yet.
+    pub fn new(owner: OwnerId, ttl: Ttl) -> Self {
+        Self {
+            owner,
+            ttl,
+            hasher: RandomState::new(),
+            standing: HashMap::new(),
+            with_entries: HashSet::new(),
+            missing_zones: HashSet::new(),
+            entries: 0,
+        }
+    }
+
+    /// Takes one entry with the row of its record id; tells what is wrong with the name, if anything.
+    pub fn take(&mut self, world: &mut World, entry: &Entry, row: Option<&Row>) -> Option<Flaw> {
+        if entry.owner != self.owner {
+            return None;
+        }
+        self.entries += 1;
+        self.with_entries.insert(entry.vm);
+        world.note_entry(entry);
+        let zone = world.zones.of_entry(entry.zone, &entry.name);
+        if zone.is_none() {
+            self.missing_zones.insert(entry.zone);
+        }
+        let intact = row.is_some_and(|row| {
+            zone.is_some_and(|zone| zone.id == row.zone && zone.id == entry.zone && zone.unwritable().is_none())
+                && row.name == entry.name
+                && row.rtype == entry.rtype
+                && row.content == entry.content
+                && row.ttl == Some(entry.ttl)
+                && !row.disabled
+                && !entry.on_hold
+        });
+        let name = self.hasher.hash_one(entry.name.as_str());
+        let digest = self.digest(entry.vm, entry.kind, &entry.content);
+        let sum = self.standing.entry(name).or_default();
+        *sum = sum.wrapping_add(digest);
+        let claimed = world.inventory.claimants(entry.name.as_str()).next().is_some();
+        if !intact || !claimed {
+            return Some(Flaw::Differs);
+        }
+        (entry.ttl != self.ttl).then_some(Flaw::Ttl)
+    }
+
+    /// How many entries were read.
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// Ends the audit: the names whose claims differ from what stands. VMs and zones of which the
+    /// ledger knows nothing more are forgotten.
+    pub fn end(self, world: &mut World) -> Vec<OwnerName> {
+        world.prune(&self.with_entries);
+        world.note_missing_zones(&self.missing_zones);
+        let mut expected = Vec::new();
+        let mut marks: HashSet<OwnerName> = HashSet::new();
+        for known in world.inventory.iter() {
+            self.expect(world, &world.claims_of(known.vm()), &mut expected, &mut marks);
+        }
+        expected.sort_unstable_by_key(|one| (one.name, one.vm));
+        for group in expected.chunk_by(|a, b| a.name == b.name) {
+            let stands = self.standing.get(&group[0].name).copied().unwrap_or_default();
+            if !as_it_should_be(group, stands)
+                && let Some(name) = name_of(world, &group[0])
+            {
+                marks.insert(name);
+            }
+        }
+        marks.into_iter().collect()
+    }
+
+    fn expect(
+        &self,
+        world: &World,
+        claims: &[Claim],
+        expected: &mut Vec<Expected>,
+        marks: &mut HashSet<OwnerName>,
+    ) {
+        let hash = |name: &OwnerName| self.hasher.hash_one(name.as_str());
+        let mut standing: Vec<(&OwnerName, &Claim)> = Vec::new();
+        for (at, claim) in claims.iter().enumerate() {
+            let digest = match claim.kind {
+                Kind::Ptr => {
+                    // The target is the first forward name at which the address stands. Where the first
+                    // one does not stand by a row of ours, only the rows can tell: settle looks.
+                    let confirmed = claim.targets.first().filter(|target| {
+                        standing.iter().any(|(name, _)| name == target)
+                            && world.inventory.redirect_of(claim.name.as_str()).is_none()
+                    });
+                    let Some(target) = confirmed else {
+                        marks.insert(
+                            world.inventory.redirect_of(claim.name.as_str()).unwrap_or(&claim.name).clone(),
+                        );
+                        continue;
+                    };
+                    self.digest(claim.vm, claim.kind, &Content::Name(target.clone()))
+                }
+                Kind::Name | Kind::Group => {
+                    let sum = claim.addresses.iter().fold(0_u64, |sum, address| {
+                        sum.wrapping_add(self.digest(claim.vm, claim.kind, &Content::from(*address)))
+                    });
+                    if claim.kind == Kind::Name && self.standing.get(&hash(&claim.name)) == Some(&sum) {
+                        standing.push((&claim.name, claim));
+                    }
+                    sum
+                }
+            };
+            expected.push(Expected {
+                name: hash(&claim.name),
+                vm: claim.vm,
+                kind: claim.kind,
+                account: claim.account,
+                shared: claim.shared,
+                digest,
+                at: u32::try_from(at).unwrap_or(u32::MAX),
+            });
+        }
+    }
+
+    fn digest(&self, vm: VmId, kind: Kind, content: &impl Hash) -> u64 {
+        self.hasher.hash_one((vm, kind, content))
+    }
+}
+
+/// Whether what stands at a name is what one of the possible holders wants. Who holds is the ledger's
+/// word: a holder keeps the name, so any claim that is wholly served is as it should be.
+fn as_it_should_be(claims: &[Expected], stands: u64) -> bool {
+    if claims.iter().any(|claim| claim.kind == Kind::Group) {
+        let mut accounts: HashMap<AccountId, u64> = HashMap::new();
+        for claim in claims.iter().filter(|claim| claim.kind == Kind::Group) {
+            let sum = accounts.entry(claim.account).or_default();
+            *sum = sum.wrapping_add(claim.digest);
+        }
+        return accounts.values().any(|sum| *sum == stands);
+    }
+    let shared = claims.iter().any(|claim| claim.shared);
+    claims.iter().any(|claim| claim.digest == stands && (claim.kind == Kind::Name || claim.shared == shared))
+}
+
+fn name_of(world: &World, expected: &Expected) -> Option<OwnerName> {
+    let known = world.inventory.get(expected.vm)?;
+    world.claims_of(known.vm()).into_iter().nth(expected.at as usize).map(|claim| claim.name)
+}

@@ -1,0 +1,40 @@
+//! Names that lie two or more labels below a forward zone's apex: the few that decide whether a name
+//! of ours that loses its last record becomes an empty non-terminal.
+
+use crate::model::{OwnerName, Zone, ZoneId};
+use std::collections::{BTreeSet, HashMap};
+
+/// By zone, with the labels in reverse order, so that what is below a name is one range.
+#[derive(Debug, Default)]
+pub struct Deep(HashMap<ZoneId, BTreeSet<String>>);
+
+impl Deep {
+    /// Takes what a reading of the zone showed.
+    pub fn replace(&mut self, zone: ZoneId, names: &[OwnerName]) {
+        self.0.insert(zone, names.iter().map(|name| reversed(name.as_str())).collect());
+    }
+
+    /// Notes a name that got its first record.
+    pub fn add(&mut self, zone: &Zone, name: &OwnerName) {
+        if !name.is_arpa() && name.ancestors_below(zone.name.as_str()).next().is_some() {
+            self.0.entry(zone.id).or_default().insert(reversed(name.as_str()));
+        }
+    }
+
+    /// The names strictly below this one.
+    pub fn below(&self, zone: ZoneId, name: &OwnerName) -> Vec<OwnerName> {
+        let Some(names) = self.0.get(&zone) else { return Vec::new() };
+        let prefix = reversed(name.as_str()) + ".";
+        names
+            .range(prefix.clone()..)
+            .take_while(|text| text.starts_with(&prefix))
+            .filter_map(|text| OwnerName::stored(&reversed(text)).ok())
+            .collect()
+    }
+}
+
+fn reversed(name: &str) -> String {
+    let mut labels: Vec<&str> = name.split('.').collect();
+    labels.reverse();
+    labels.join(".")
+}

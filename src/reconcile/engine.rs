@@ -1,0 +1,271 @@
+//! The engine: one task that owns what is known and what is dirty.
+
+use super::{
+    audit::Audit,
+    deep::Deep,
+    error::EngineError,
+    losses::PendingLosses,
+    report::Report,
+    settle::{Overlay, Settler},
+    tasks::{Note, Tasks},
+    world::World,
+};
+use crate::{
+    cloudstack::Client,
+    desired,
+    metrics::Metrics,
+    model::{OwnerName, ReadSeq, Serial, ZoneId},
+    observe::Board,
+    plan,
+    powerdns::{Database, Lease, Writer},
+    queue::{DirtyNames, DirtyVms, Moment, Priority, Resync},
+    trigger::Delivery,
+};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{sync::mpsc, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+/// What a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aim {
+    /// Serve until told to end.
+    Serve,
+    /// One full pass: ends when nothing is left to do.
+    Converge,
+    /// Like [`Aim::Converge`], but nothing is written.
+    Plan,
+}
+
+/// How often things happen.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What the run is for.
+    pub aim: Aim,
+    /// Claims.
+    pub desired: desired::Settings,
+    /// Decisions.
+    pub plan: plan::Settings,
+    /// Time between full resyncs.
+    pub resync_interval: Duration,
+    /// Shortest time between full resyncs, and between two listings that prove an absence.
+    pub resync_min_interval: Duration,
+}
+
+/// What the engine is put together from.
+pub struct Parts {
+    /// The API.
+    pub client: Client,
+    /// The database.
+    pub database: Database,
+    /// For HTTP to read.
+    pub board: Arc<Board>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Marks from events; closed where there are none.
+    pub deliveries: mpsc::Receiver<Delivery>,
+    /// The lease, as it comes and goes.
+    pub tenure: mpsc::Receiver<super::Tenure>,
+}
+
+/// See the module.
+pub struct Engine {
+    pub(super) settings: Settings,
+    pub(super) world: World,
+    pub(super) settler: Settler,
+    pub(super) writer: Option<(Writer, Lease)>,
+    /// The cloud that the key sees and that this owner id is bound to.
+    pub(super) bound: Option<String>,
+    pub(super) vms: DirtyVms,
+    pub(super) names: DirtyNames,
+    pub(super) resync: Resync,
+    pub(super) audit: Option<Audit>,
+    /// When the latest listings began, to tell how far two of them are apart.
+    pub(super) listings: Vec<(ReadSeq, Moment)>,
+    /// A complete listing was read.
+    pub(super) listed: bool,
+    /// An audit has ended since the lease was taken.
+    pub(super) audited: bool,
+    pub(super) serials: HashMap<ZoneId, Serial>,
+    pub(super) losses: PendingLosses,
+    pub(super) zones_read: Option<Moment>,
+    pub(super) owners_wanted: bool,
+    pub(super) failed_resyncs: u32,
+    pub(super) first_failure: Option<Moment>,
+    pub(super) unsettled: HashMap<OwnerName, u32>,
+    pub(super) report: Report,
+    pub(super) tasks: Tasks,
+    pub(super) database: Database,
+    pub(super) board: Arc<Board>,
+    pub(super) metrics: Arc<Metrics>,
+    deliveries: mpsc::Receiver<Delivery>,
+    tenure: mpsc::Receiver<super::Tenure>,
+    started: Instant,
+    dice: u64,
+}
+
+/// Zones and serials are read at least this often (design 3).
+pub(super) const ZONES_EVERY: Duration = Duration::from_secs(30);
+
+impl Engine {
+    /// Puts the engine together.
+    pub fn new(settings: Settings, parts: Parts) -> Self {
+        let Parts { client, database, board, metrics, deliveries, tenure } = parts;
+        let settler = Settler {
+            reader: database.reader(),
+            settings: settings.plan.clone(),
+            deep: Deep::default(),
+            overlay: Overlay::default(),
+        };
+        Self {
+            world: World::new(settings.desired.clone()),
+            settler,
+            writer: None,
+            bound: None,
+            vms: DirtyVms::new(),
+            names: DirtyNames::new(),
+            resync: Resync::new(settings.resync_interval, settings.resync_min_interval),
+            audit: None,
+            listings: Vec::new(),
+            listed: false,
+            audited: false,
+            serials: HashMap::new(),
+            losses: PendingLosses::default(),
+            zones_read: None,
+            owners_wanted: false,
+            failed_resyncs: 0,
+            first_failure: None,
+            unsettled: HashMap::new(),
+            report: Report::default(),
+            tasks: Tasks::new(client, database.reader()),
+            database,
+            board,
+            metrics,
+            deliveries,
+            tenure,
+            started: Instant::now(),
+            dice: u64::from(std::process::id()) | 1,
+            settings,
+        }
+    }
+
+    /// Runs until the aim is reached or `cancel` says so.
+    pub async fn run(mut self, cancel: CancellationToken) -> Result<Report, EngineError> {
+        while !cancel.is_cancelled() {
+            self.start_work();
+            self.drain_notes().await?;
+            if self.may_settle() {
+                let worked = self.settle_some().await?;
+                if worked {
+                    continue;
+                }
+                if self.settle_losses().await? {
+                    continue;
+                }
+            }
+            self.gauge();
+            if self.settings.aim != Aim::Serve && self.has_converged()? {
+                break;
+            }
+            let wake = self.next_wake();
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => {}
+                Some(tenure) = self.tenure.recv() => self.take_tenure(tenure).await?,
+                Some(note) = self.tasks.inbox.recv() => self.take_note(note).await?,
+                Some(delivery) = self.deliveries.recv() => self.take_delivery(delivery),
+                () = sleep(wake) => {}
+            }
+        }
+        self.tasks.stop().await;
+        if self.settings.aim != Aim::Serve && !self.unsettled.is_empty() {
+            return Err(EngineError::Unsettled(self.unsettled.len()));
+        }
+        Ok(self.report)
+    }
+
+    /// Takes what has arrived, but not for ever: settling must go on under a steady stream.
+    async fn drain_notes(&mut self) -> Result<(), EngineError> {
+        for _ in 0..64 {
+            if let Ok(tenure) = self.tenure.try_recv() {
+                self.take_tenure(tenure).await?;
+            }
+            if let Ok(delivery) = self.deliveries.try_recv() {
+                self.take_delivery(delivery);
+            }
+            let Ok(note) = self.tasks.inbox.try_recv() else { break };
+            self.take_note(note).await?;
+        }
+        Ok(())
+    }
+
+    /// Milliseconds since the start.
+    pub(super) fn now(&self) -> Moment {
+        Moment::at(self.started.elapsed())
+    }
+
+    /// A number for jitter (xorshift): it only has to differ from process to process.
+    pub(super) fn roll(&mut self) -> u32 {
+        self.dice ^= self.dice << 13;
+        self.dice ^= self.dice >> 7;
+        self.dice ^= self.dice << 17;
+        u32::try_from(self.dice >> 32).unwrap_or_default()
+    }
+
+    /// Nothing is decided before the first complete listing and its audit; nothing is written without
+    /// the lease.
+    pub(super) fn may_settle(&self) -> bool {
+        let allowed = self.settings.aim == Aim::Plan || self.writer.is_some();
+        self.listed && allowed && !self.names_idle()
+            || (self.listed && allowed && self.audit.is_none() && !self.losses.is_empty())
+    }
+
+    fn names_idle(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Marks a name, if this process is to settle names at all.
+    pub(super) fn mark(&mut self, name: &OwnerName, priority: Priority) {
+        if self.settings.aim != Aim::Plan && self.writer.is_none() {
+            return;
+        }
+        let zone = self.world.zones.enclosing(name.as_str()).map_or(0, |zone| zone.id);
+        let now = self.now();
+        self.names.mark(name, zone, priority, now);
+    }
+
+    fn next_wake(&self) -> Duration {
+        let now = self.now();
+        let zones = self.zones_read.map_or(now, |at| at.plus(ZONES_EVERY));
+        let mut wake = zones.since(now).max(Duration::from_millis(20));
+        let names = if self.may_settle() { self.names.next_due(now) } else { None };
+        for due in [names, self.vms.next_due(now), self.resync.next_due(now)].into_iter().flatten() {
+            wake = wake.min(due.since(now).max(Duration::from_millis(1)));
+        }
+        wake.min(Duration::from_secs(1))
+    }
+
+    /// Whether a one-shot run has nothing left to do.
+    fn has_converged(&self) -> Result<bool, EngineError> {
+        let idle = self.audited
+            && !self.resync.is_running()
+            && self.tasks.is_idle()
+            && self.names.is_empty()
+            && self.vms.is_empty();
+        if !idle {
+            let stuck = !self.unsettled.is_empty() && self.unsettled.values().all(|tries| *tries >= 5);
+            return Ok(stuck && !self.resync.is_running());
+        }
+        Ok(!self.world.proof_pending() || self.listings.len() >= 3)
+    }
+
+    fn gauge(&self) {
+        let passes = &self.metrics.passes;
+        passes.dirty_vms.set(self.vms.len() as u64);
+        passes.dirty_names.set(self.names.len() as u64);
+        passes.vms.set(self.world.inventory.len() as u64);
+    }
+}

@@ -1,0 +1,20 @@
+//! What a run has done: for one-shot verbs, and for the log.
+
+use crate::plan::Plan;
+
+/// Counts of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// What was planned (`plan`), or nothing.
+    pub plan: Plan,
+    /// Rows inserted.
+    pub inserted: u64,
+    /// Rows deleted.
+    pub deleted: u64,
+    /// Rows given another TTL.
+    pub retimed: u64,
+    /// Records whose loss is held.
+    pub held: u64,
+    /// Names that a resync repaired.
+    pub repairs: u64,
+}

@@ -1,0 +1,245 @@
+//! Settle: owner names in, one transaction out. Reads the names' rows and entries, decides each, adds
+//! what `rectify` says, and commits; `plan` stops before the last step.
+
+use super::{deep::Deep, world::World};
+use crate::{
+    model::{Barrier, Batch, Content, Entry, Kind, OwnerName, RecordType, Row, VmId, Zone, ZoneId},
+    plan::{self, Decision, Losses, MAX_ROWS, NameState, Standing},
+    powerdns::{Committed, DbError, NameRows, Reader, WriteError, Writer},
+    rectify::{Below, children_to_read, rectify},
+};
+use std::{
+    cell::RefCell,
+    collections::{BTreeSet, HashMap},
+};
+
+/// Names with their decisions, and the transaction that carries them.
+pub struct Prepared {
+    /// The names that the transaction covers, also those that need nothing.
+    pub decisions: Vec<(OwnerName, Decision)>,
+    /// Names for which it had no more room.
+    pub deferred: Vec<OwnerName>,
+    /// Names that must be settled besides: ends of an alias that came or went.
+    pub also: Vec<OwnerName>,
+    /// The transaction; empty if nothing is to be written.
+    pub batch: Batch,
+}
+
+/// What a plan that is not written would have changed: forward contents that come (true) or go.
+#[derive(Debug, Default)]
+pub struct Overlay(HashMap<(OwnerName, Content), bool>);
+
+impl Overlay {
+    /// Notes a decision on a forward name.
+    pub fn note(&mut self, name: &OwnerName, decision: &Decision) {
+        for (owned, _) in &decision.deletes {
+            self.0.insert((name.clone(), owned.row().content.clone()), false);
+        }
+        for insert in &decision.inserts {
+            self.0.insert((name.clone(), insert.content.clone()), true);
+        }
+    }
+}
+
+/// What settling needs besides the world.
+pub struct Settler {
+    /// Reads the database.
+    pub reader: Reader,
+    /// Decides.
+    pub settings: plan::Settings,
+    /// Foreign names below ours.
+    pub deep: Deep,
+    /// For plans that are not written.
+    pub overlay: Overlay,
+}
+
+impl Settler {
+    /// Reads and decides these names.
+    pub async fn prepare(
+        &self,
+        world: &mut World,
+        names: &[OwnerName],
+        losses: Losses,
+    ) -> Result<Prepared, DbError> {
+        let read = self.reader.names(&names_to_read(world, names)).await?;
+        let mut also = Vec::new();
+        for name in names {
+            also.extend(notice_alias(world, name, &read));
+        }
+        let (mut decisions, mut deferred, mut rows) = (Vec::new(), Vec::new(), 0);
+        for name in names {
+            let decision = self.decide(world, name, &read, losses);
+            if rows > 0 && rows + decision.rows() > MAX_ROWS {
+                deferred.push(name.clone());
+                continue;
+            }
+            rows += decision.rows();
+            decisions.push((name.clone(), decision));
+        }
+        let batch = self.batch(world, &decisions, &read).await?;
+        Ok(Prepared { decisions, deferred, also, batch })
+    }
+
+    /// Commits what was prepared.
+    pub async fn commit(&mut self, world: &World, writer: &Writer, batch: &Batch) -> Result<Committed, WriteError> {
+        let committed = writer.commit(batch, &world.zones).await?;
+        for row in &batch.inserts {
+            if let Some(zone) = world.zones.with_id(row.zone) {
+                self.deep.add(zone, &row.name);
+            }
+        }
+        Ok(committed)
+    }
+
+    fn decide(&self, world: &World, name: &OwnerName, read: &NameRows, losses: Losses) -> Decision {
+        let claims = world.claims_at(name);
+        let known: RefCell<HashMap<(VmId, Kind), Standing>> = RefCell::default();
+        let standing = |entry: &Entry| {
+            *known.borrow_mut().entry((entry.vm, entry.kind)).or_insert_with(|| world.standing(entry))
+        };
+        let stands = |target: &OwnerName, address: &Content| self.stands(world, read, target, address);
+        let state = NameState {
+            name,
+            zone: zone_of(world, name, read),
+            rows: read.rows_at(name.as_str()),
+            entries: read.entries_at(name.as_str()),
+            claims: &claims,
+            zones: &world.zones,
+            stray: &|id| read.stray(id),
+            standing: &standing,
+            forbidden: &|entry, zone| world.forbidden(entry, zone),
+            stands: &stands,
+            zone_gone: &|entry| world.zone_gone(entry),
+        };
+        plan::decide(&state, &self.settings, losses)
+    }
+
+    /// Whether an address stands, enabled and visible, at a forward name.
+    fn stands(&self, world: &World, read: &NameRows, target: &OwnerName, address: &Content) -> bool {
+        if let Some(comes) = self.overlay.0.get(&(target.clone(), address.clone())) {
+            return *comes;
+        }
+        let Ok(zone) = zone_of(world, target, read) else { return false };
+        let rows = read.rows_at(target.as_str());
+        rows.iter().all(|row| row.rtype != RecordType::Cname || row.disabled || row.zone != zone.id)
+            && rows.iter().any(|row| {
+                row.zone == zone.id
+                    && !row.disabled
+                    && row.rtype.is_address()
+                    && row.auth == Some(true)
+                    && row.content.address() == address.address()
+            })
+    }
+
+    async fn batch(
+        &self,
+        world: &World,
+        decisions: &[(OwnerName, Decision)],
+        read: &NameRows,
+    ) -> Result<Batch, DbError> {
+        let changes = plan::changes(decisions, &read.rows);
+        let mut wanted: BTreeSet<OwnerName> = BTreeSet::new();
+        for (id, change) in &changes {
+            let Some(zone) = world.zones.with_id(*id) else { continue };
+            wanted.extend(children_to_read(zone, change));
+            for row in change.rows.iter().filter(|row| change.removed.contains(&row.id)) {
+                wanted.extend(self.deep.below(*id, &row.name));
+                for above in row.name.ancestors_below(zone.name.as_str()) {
+                    let above = OwnerName::stored(above).ok();
+                    wanted.extend(above.into_iter().flat_map(|above| self.deep.below(*id, &above)));
+                }
+            }
+        }
+        let wanted: Vec<OwnerName> = wanted.into_iter().collect();
+        let below = if wanted.is_empty() { Vec::new() } else { self.reader.names(&wanted).await?.rows };
+        let rectified = changes
+            .iter()
+            .filter_map(|(id, change)| {
+                let zone = world.zones.with_id(*id)?;
+                Some(rectify(zone, change, |name, decided| Below::of_rows(name, &below, decided)))
+            })
+            .collect();
+        Ok(plan::assemble(decisions.to_vec(), &read.rows, rectified))
+    }
+}
+
+/// The names, everything above them up to the apex, and the forward names that reverse names point at.
+fn names_to_read(world: &World, names: &[OwnerName]) -> Vec<OwnerName> {
+    let mut all: BTreeSet<OwnerName> = names.iter().cloned().collect();
+    let mut targets: BTreeSet<OwnerName> = BTreeSet::new();
+    for name in names {
+        for claim in world.claims_at(name) {
+            targets.extend(claim.targets);
+        }
+    }
+    all.extend(targets);
+    let mut above: BTreeSet<OwnerName> = BTreeSet::new();
+    for name in &all {
+        if let Some(zone) = world.zones.enclosing(name.as_str()) {
+            above.insert(zone.name.clone());
+            let between = name.ancestors_below(zone.name.as_str());
+            above.extend(between.filter_map(|text| OwnerName::stored(text).ok()));
+        }
+    }
+    all.extend(above);
+    all.into_iter().collect()
+}
+
+/// The zone in which a name is written, or what forbids it.
+fn zone_of<'a>(world: &'a World, name: &OwnerName, read: &NameRows) -> Result<&'a Zone, Barrier> {
+    let zone = world.zones.enclosing(name.as_str()).ok_or(Barrier::NoZone)?;
+    if let Some(why) = zone.unwritable() {
+        return Err(Barrier::Zone(why));
+    }
+    let has = |at: &str, rtype: &RecordType| {
+        read.rows_at(at).iter().any(|row| row.zone == zone.id && !row.disabled && row.rtype == *rtype)
+    };
+    let apex = zone.name.as_str();
+    if name.as_str() != apex {
+        if has(name.as_str(), &RecordType::Ns) {
+            return Err(Barrier::Delegation(name.as_str().into()));
+        }
+        if has(apex, &RecordType::Dname) {
+            return Err(Barrier::Dname(apex.into()));
+        }
+    }
+    for above in name.ancestors_below(apex) {
+        if has(above, &RecordType::Ns) {
+            return Err(Barrier::Delegation(above.into()));
+        }
+        if has(above, &RecordType::Dname) {
+            return Err(Barrier::Dname(above.into()));
+        }
+    }
+    Ok(zone)
+}
+
+/// Notices a CNAME that a classless reverse delegation (RFC 2317) has put at a reverse name, or that it
+/// has gone. Returns the names that have to be settled again for it.
+fn notice_alias(world: &mut World, name: &OwnerName, read: &NameRows) -> Vec<OwnerName> {
+    if !name.is_arpa() {
+        return Vec::new();
+    }
+    let known = world.inventory.redirect_of(name.as_str()).cloned();
+    if known.is_none() && world.inventory.claimants(name.as_str()).next().is_none() {
+        return Vec::new();
+    }
+    let target = zone_of(world, name, read).ok().and_then(|zone| alias_at(read.rows_at(name.as_str()), zone.id));
+    let target = target.filter(|target| {
+        let zone = world.zones.enclosing(target.as_str());
+        target != name
+            && zone.is_some_and(|zone| {
+                zone.unwritable().is_none() && world.settings.zones.allows_anyone(&zone.name)
+            })
+    });
+    if !world.inventory.set_redirect(name.clone(), target.clone()) {
+        return Vec::new();
+    }
+    known.into_iter().chain(target).collect()
+}
+
+fn alias_at(rows: &[Row], zone: ZoneId) -> Option<OwnerName> {
+    rows.iter()
+        .find(|row| row.zone == zone && row.rtype == RecordType::Cname && !row.disabled)
+        .and_then(|row| OwnerName::parse(&row.content.to_string()).ok())
+}

@@ -1,0 +1,217 @@
+//! Child tasks: they read, and hand over what they read. None touches the inventory.
+
+use crate::{
+    cloudstack::{ApiError, Client, VmListing},
+    model::{Complete, Entry, OwnerName, Owners, ReadSeq, Row, Vm, VmId, ZoneId, Zones},
+    powerdns::{DbError, Reader},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
+
+/// Look-ups a pass at most, beyond those that events ask for: absence that is not proved yet is held.
+pub const LOOKUPS: usize = 5000;
+
+/// What was read.
+pub enum Note {
+    /// Answers about these VMs.
+    Looked {
+        /// Who was asked about, and what an event had said of it.
+        asked: Vec<(VmId, bool)>,
+        /// When the read began.
+        read: ReadSeq,
+        /// The answer.
+        answer: Result<Vec<(VmId, Option<Vm>)>, ApiError>,
+    },
+    /// All owners.
+    Owners(Result<Complete<Owners>, ApiError>),
+    /// All zones, and the names deep inside those that asked for it.
+    Zones(Result<(Zones, Vec<(ZoneId, Vec<OwnerName>)>), DbError>),
+    /// A page of a listing.
+    Page {
+        /// When the listing began.
+        read: ReadSeq,
+        /// Its VMs.
+        vms: Vec<Vm>,
+    },
+    /// A listing was read to its end; the answer names the VMs that it lacks.
+    Listed {
+        /// When it began.
+        read: ReadSeq,
+        /// The proof.
+        listing: Complete<VmListing>,
+        /// For the VMs to look up.
+        lacking: oneshot::Sender<Vec<VmId>>,
+    },
+    /// What look-ups say of the VMs that a listing lacks.
+    Lacking {
+        /// When the listing began.
+        listing: ReadSeq,
+        /// The answer.
+        answer: Vec<(VmId, Option<Vm>)>,
+    },
+    /// A part of the ledger with its rows.
+    Entries(Vec<(Entry, Option<Row>)>),
+    /// The resync was read to its end.
+    Audited {
+        /// When its listing began.
+        listing: ReadSeq,
+    },
+    /// The resync failed.
+    Failed(Failure),
+}
+
+/// What made a resync fail.
+pub enum Failure {
+    /// The API.
+    Api(ApiError),
+    /// The database.
+    Db(DbError),
+}
+
+/// The child tasks, and where their notes arrive.
+pub struct Tasks {
+    client: Client,
+    reader: Reader,
+    notes: mpsc::Sender<Note>,
+    /// Where notes arrive. Bounded: a reader waits for the engine, never the other way round.
+    pub inbox: mpsc::Receiver<Note>,
+    running: JoinSet<()>,
+    /// Look-ups, readings of owners and of zones under way.
+    pub looks: usize,
+    /// Owners are being read.
+    pub owners: bool,
+    /// Zones are being read.
+    pub zones: bool,
+}
+
+impl Tasks {
+    /// No task yet.
+    pub fn new(client: Client, reader: Reader) -> Self {
+        // 16 notes of at most 1000 items: a few MB at the most.
+        let (notes, inbox) = mpsc::channel(16);
+        Self { client, reader, notes, inbox, running: JoinSet::new(), looks: 0, owners: false, zones: false }
+    }
+
+    /// Whether nothing is under way but perhaps a resync.
+    pub fn is_idle(&self) -> bool {
+        self.looks == 0 && !self.owners && !self.zones && self.inbox.is_empty()
+    }
+
+    /// Ends all tasks: they only read.
+    pub async fn stop(&mut self) {
+        self.running.shutdown().await;
+    }
+
+    /// Asks about VMs.
+    pub fn look(&mut self, asked: Vec<(VmId, bool)>, read: ReadSeq) {
+        let (client, notes) = (self.client.clone(), self.notes.clone());
+        self.looks += 1;
+        self.reap();
+        self.running.spawn(async move {
+            let ids: Vec<VmId> = asked.iter().map(|(id, _)| *id).collect();
+            let answer = client.look_up(&ids).await;
+            let _ = notes.send(Note::Looked { asked, read, answer }).await;
+        });
+    }
+
+    /// Reads the owners.
+    pub fn read_owners(&mut self) {
+        let (client, notes) = (self.client.clone(), self.notes.clone());
+        self.owners = true;
+        self.reap();
+        self.running.spawn(async move {
+            let _ = notes.send(Note::Owners(client.owners().await)).await;
+        });
+    }
+
+    /// Reads the zones, and the names deep inside these.
+    pub fn read_zones(&mut self, deep: Vec<ZoneId>) {
+        let (reader, notes) = (self.reader.clone(), self.notes.clone());
+        self.zones = true;
+        self.reap();
+        self.running.spawn(async move {
+            let _ = notes.send(Note::Zones(zones(&reader, |id| deep.contains(&id)).await)).await;
+        });
+    }
+
+    /// Reads everything: owners, zones, VMs and, with `audit`, the ledger.
+    pub fn resync(&mut self, listing: ReadSeq, audit: bool) {
+        let (client, reader, notes) = (self.client.clone(), self.reader.clone(), self.notes.clone());
+        self.reap();
+        self.running.spawn(async move {
+            let note = match resync(&client, &reader, &notes, listing, audit).await {
+                Ok(()) => Note::Audited { listing },
+                Err(failure) => Note::Failed(failure),
+            };
+            let _ = notes.send(note).await;
+        });
+    }
+
+    fn reap(&mut self) {
+        while self.running.try_join_next().is_some() {}
+    }
+}
+
+async fn zones(
+    reader: &Reader,
+    deep: impl Fn(ZoneId) -> bool,
+) -> Result<(Zones, Vec<(ZoneId, Vec<OwnerName>)>), DbError> {
+    let zones = reader.zones().await?;
+    let mut names = Vec::new();
+    for zone in zones.iter().filter(|zone| deep(zone.id) && !zone.name.is_arpa() && zone.unwritable().is_none()) {
+        names.push((zone.id, reader.deep_names(zone).await?));
+    }
+    Ok((zones, names))
+}
+
+async fn resync(
+    client: &Client,
+    reader: &Reader,
+    notes: &mpsc::Sender<Note>,
+    read: ReadSeq,
+    audit: bool,
+) -> Result<(), Failure> {
+    let owners = client.owners().await.map_err(Failure::Api)?;
+    let _ = notes.send(Note::Owners(Ok(owners))).await;
+    let zones = zones(reader, |_| true).await.map_err(Failure::Db)?;
+    let _ = notes.send(Note::Zones(Ok(zones))).await;
+    let mut listing = list(client, notes, read).await?;
+    if listing.get().moved {
+        // Read once more at most: a busy cloud's listing always moves. What was known and is lacking
+        // is looked up by id; what is new has its events, and the next resync.
+        listing = list(client, notes, read).await?;
+    }
+    let (lacking, wanted) = oneshot::channel();
+    let _ = notes.send(Note::Listed { read, listing, lacking }).await;
+    let mut wanted = wanted.await.unwrap_or_default();
+    wanted.truncate(LOOKUPS);
+    for ids in wanted.chunks(200) {
+        let answer = client.look_up(ids).await.map_err(Failure::Api)?;
+        let _ = notes.send(Note::Lacking { listing: read, answer }).await;
+    }
+    if !audit {
+        return Ok(());
+    }
+    let (entries, mut chunks) = mpsc::channel(4);
+    let forward = async {
+        while let Some(chunk) = chunks.recv().await {
+            let _ = notes.send(Note::Entries(chunk)).await;
+        }
+    };
+    let (summary, ()) = tokio::join!(reader.audit(entries), forward);
+    summary.map_err(Failure::Db)?;
+    Ok(())
+}
+
+async fn list(client: &Client, notes: &mpsc::Sender<Note>, read: ReadSeq) -> Result<Complete<VmListing>, Failure> {
+    let (pages, mut arrived) = mpsc::channel(2);
+    let forward = async {
+        while let Some(vms) = arrived.recv().await {
+            let _ = notes.send(Note::Page { read, vms }).await;
+        }
+    };
+    let (listing, ()) = tokio::join!(client.list_vms(pages), forward);
+    listing.map_err(Failure::Api)
+}

@@ -1,0 +1,301 @@
+//! What is known, together with the rules that turn it into claims and proofs. No I/O: the engine
+//! feeds it what reads showed, and asks it about names.
+
+use crate::{
+    desired::{self, OwnerIndex, Verdict},
+    inventory::Inventory,
+    model::{Claim, Entry, Kind, OwnerName, ReadSeq, Rejection, Unwritable, Vm, VmId, Zone, ZoneId, Zones},
+    plan::Standing,
+};
+use std::collections::{HashMap, HashSet};
+
+/// A VM of the ledger that the inventory does not know.
+#[derive(Debug, Clone, Default)]
+pub struct Orphan {
+    /// The names of its entries.
+    pub names: HashSet<OwnerName>,
+    /// The first and the latest complete listing that lacked it.
+    pub lacked: Option<(ReadSeq, ReadSeq)>,
+}
+
+/// What one read of a VM changed.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// Owner names to settle again.
+    pub touched: Vec<OwnerName>,
+    /// What the VM cannot have; none if nothing was applied.
+    pub rejections: Option<Vec<Rejection>>,
+    /// The VM is one that its owner's listing lacks.
+    pub ownerless: bool,
+}
+
+/// Inventory, owners, zones and settings.
+pub struct World {
+    /// VMs and their indexes.
+    pub inventory: Inventory,
+    /// Accounts, domains and projects.
+    pub owners: OwnerIndex,
+    /// Zones.
+    pub zones: Zones,
+    /// What an operator has set for claims.
+    pub settings: desired::Settings,
+    /// VMs that are proved gone, and whether that was announced.
+    gone: HashMap<VmId, bool>,
+    /// VMs of which a trigger announced a change, by the names that it touched and that are not
+    /// settled yet.
+    announced: HashMap<OwnerName, Vec<VmId>>,
+    /// VMs that only the ledger knows.
+    orphans: HashMap<VmId, Orphan>,
+    /// Zone ids of entries that no zone has, and how many resyncs have seen that.
+    missing_zones: HashMap<ZoneId, u8>,
+    reads: u64,
+}
+
+impl World {
+    /// Nothing known yet.
+    pub fn new(settings: desired::Settings) -> Self {
+        Self {
+            inventory: Inventory::default(),
+            owners: OwnerIndex::default(),
+            zones: Zones::default(),
+            settings,
+            gone: HashMap::new(),
+            announced: HashMap::new(),
+            orphans: HashMap::new(),
+            missing_zones: HashMap::new(),
+            reads: 0,
+        }
+    }
+
+    /// The place of a read that begins now.
+    pub fn begin_read(&mut self) -> ReadSeq {
+        self.reads += 1;
+        ReadSeq(self.reads)
+    }
+
+    fn wish(&self, vm: &Vm) -> Verdict {
+        desired::wish(vm, &self.owners, &self.zones, &self.settings)
+    }
+
+    /// Takes what a read showed of one VM. `listing`: it was a full listing, which counts as a resync
+    /// for a VM that shows no address; `triggered`: an event had named the VM.
+    pub fn apply(&mut self, vm: Vm, read: ReadSeq, listing: bool, triggered: bool) -> Applied {
+        let id = vm.id;
+        let (names, rejections, blank, ownerless) = match self.wish(&vm) {
+            Verdict::Gone => return self.bury(id, read, true),
+            Verdict::Frozen(_) => (Vec::new(), Vec::new(), false, true),
+            Verdict::Wished { wish, blank } => (names_of(&wish.claims), wish.rejections, blank, false),
+        };
+        let change = self.inventory.put(vm, read, names);
+        if !change.applied {
+            return Applied::default();
+        }
+        let mut touched = change.touched;
+        if self.gone.remove(&id).is_some() {
+            tracing::debug!(vm = %id, "VM is back");
+        }
+        if let Some(orphan) = self.orphans.remove(&id) {
+            touched.extend(orphan.names);
+        }
+        if !blank {
+            self.inventory.clear_blank(id);
+        } else if listing && self.inventory.note_blank(id, read) == BELIEVED {
+            touched.extend(self.inventory.get(id).into_iter().flat_map(|known| known.names()));
+        }
+        if triggered && change.before.is_some_and(|before| before != Default::default()) {
+            for name in &touched {
+                self.announced.entry(name.clone()).or_default().push(id);
+            }
+        }
+        Applied { touched, rejections: Some(rejections), ownerless }
+    }
+
+    /// Notes that a VM is proved gone.
+    pub fn bury(&mut self, id: VmId, read: ReadSeq, announced: bool) -> Applied {
+        let mut touched = self.inventory.remove(id, read);
+        if self.inventory.get(id).is_some() {
+            return Applied::default();
+        }
+        let known = self.gone.get(&id).copied();
+        self.gone.insert(id, announced || known.unwrap_or(false));
+        if let Some(orphan) = self.orphans.remove(&id) {
+            touched.extend(orphan.names);
+        }
+        Applied { touched, rejections: Some(Vec::new()), ownerless: false }
+    }
+
+    /// Computes a VM's claims anew, after owners or zones have changed.
+    pub fn recompute(&mut self, id: VmId) -> Applied {
+        let Some(known) = self.inventory.get(id) else { return Applied::default() };
+        let (names, rejections) = match self.wish(known.vm()) {
+            Verdict::Wished { wish, .. } => (names_of(&wish.claims), wish.rejections),
+            Verdict::Frozen(_) | Verdict::Gone => (Vec::new(), Vec::new()),
+        };
+        let touched = self.inventory.rename_claims(id, names, false);
+        Applied { touched, rejections: Some(rejections), ownerless: false }
+    }
+
+    /// Whether a listing's lack of this VM, proved by a look-up, is the second one in a row that began
+    /// at least `apart` after the first. `began` tells how long ago a listing began.
+    pub fn lacked_twice(&mut self, id: VmId, listing: ReadSeq, apart: impl Fn(ReadSeq, ReadSeq) -> bool) -> bool {
+        if self.inventory.get(id).is_some() {
+            self.inventory.note_absent(id, listing);
+            return self.inventory.absence(id).is_some_and(|seen| seen.count >= 2 && apart(seen.first, seen.last));
+        }
+        let Some(orphan) = self.orphans.get_mut(&id) else { return false };
+        let first = orphan.lacked.map_or(listing, |(first, _)| first);
+        orphan.lacked = Some((first, listing));
+        first != listing && apart(first, listing)
+    }
+
+    /// Whether something waits for a second complete listing: an absence, or a VM without addresses.
+    pub fn proof_pending(&self) -> bool {
+        !self.orphans.is_empty()
+            || self.inventory.iter().any(|known| self.inventory.absence(known.vm().id).is_some())
+            || self.inventory.iter().any(|known| {
+                self.inventory.blankness(known.vm().id).is_some_and(|seen| seen.count < BELIEVED)
+            })
+    }
+
+    /// The VMs that only the ledger knows.
+    pub fn orphans(&self) -> impl Iterator<Item = VmId> {
+        self.orphans.keys().copied()
+    }
+
+    /// Notes an entry of the ledger: its VM may be one that nobody lists.
+    pub fn note_entry(&mut self, entry: &Entry) {
+        if self.inventory.get(entry.vm).is_none() && !self.gone.contains_key(&entry.vm) {
+            self.orphans.entry(entry.vm).or_default().names.insert(entry.name.clone());
+        }
+    }
+
+    /// Forgets what the ledger has no entries for any more: `with_entries` are the VMs that it has.
+    pub fn prune(&mut self, with_entries: &HashSet<VmId>) {
+        self.gone.retain(|vm, _| with_entries.contains(vm));
+        self.orphans.retain(|vm, _| with_entries.contains(vm));
+    }
+
+    /// Counts, once a resync, that an entry's zone is missing.
+    pub fn note_missing_zones(&mut self, missing: &HashSet<ZoneId>) {
+        self.missing_zones.retain(|zone, _| missing.contains(zone));
+        for zone in missing {
+            let seen = self.missing_zones.entry(*zone).or_default();
+            *seen = seen.saturating_add(1);
+        }
+    }
+
+    /// Whether the entry's zone has been missing for two resyncs.
+    pub fn zone_gone(&self, entry: &Entry) -> bool {
+        self.missing_zones.get(&entry.zone).is_some_and(|seen| *seen >= BELIEVED)
+    }
+
+    /// Forgets what was announced for a name that has been settled.
+    pub fn settled(&mut self, name: &OwnerName) {
+        self.announced.remove(name);
+    }
+
+    /// The claims on a name, in the order of age, with those that a classless reverse delegation
+    /// (RFC 2317) sends here and without those that it sends away.
+    pub fn claims_at(&self, name: &OwnerName) -> Vec<Claim> {
+        let mut claims = self.own_claims_at(name);
+        if self.inventory.redirect_of(name.as_str()).is_some() {
+            claims.retain(|claim| claim.kind != Kind::Ptr);
+        }
+        for source in self.inventory.redirects_to(name.as_str()) {
+            claims.extend(self.own_claims_at(source).into_iter().filter(|claim| claim.kind == Kind::Ptr).map(
+                |mut claim| {
+                    claim.name = name.clone();
+                    claim
+                },
+            ));
+        }
+        claims.sort_by_key(|claim| (claim.created, claim.vm));
+        claims
+    }
+
+    fn own_claims_at(&self, name: &OwnerName) -> Vec<Claim> {
+        self.inventory
+            .claimants(name.as_str())
+            .filter_map(|known| match self.wish(known.vm()) {
+                Verdict::Wished { wish, .. } => Some(wish.claims),
+                _ => None,
+            })
+            .flatten()
+            .filter(|claim| claim.name == *name)
+            .collect()
+    }
+
+    /// All claims of a VM.
+    pub fn claims_of(&self, vm: &Vm) -> Vec<Claim> {
+        match self.wish(vm) {
+            Verdict::Wished { wish, .. } => wish.claims,
+            _ => Vec::new(),
+        }
+    }
+
+    /// The reverse names that a VM claims, or the names that they are aliases of.
+    pub fn reverse_names(&self, id: VmId) -> Vec<OwnerName> {
+        let Some(known) = self.inventory.get(id) else { return Vec::new() };
+        (known.names().filter(OwnerName::is_arpa))
+            .map(|name| self.inventory.redirect_of(name.as_str()).cloned().unwrap_or(name))
+            .collect()
+    }
+
+    /// What is known about the VM of an entry.
+    pub fn standing(&self, entry: &Entry) -> Standing {
+        let Some(known) = self.inventory.get(entry.vm) else {
+            return match self.gone.get(&entry.vm) {
+                Some(announced) => Standing::Gone { announced: *announced },
+                None => Standing::Keep,
+            };
+        };
+        let (wish, blank) = match self.wish(known.vm()) {
+            Verdict::Frozen(_) => return Standing::Keep,
+            Verdict::Gone => return Standing::Gone { announced: true },
+            Verdict::Wished { wish, blank } => (wish, blank),
+        };
+        let believed = self.inventory.blankness(entry.vm).is_some_and(|seen| seen.count >= BELIEVED);
+        if blank && !believed {
+            return Standing::Keep;
+        }
+        let claimed = wish.claims.iter().any(|claim| claim.name == entry.name && claim.kind == entry.kind);
+        if !claimed && entry.kind != Kind::Ptr && has_waiting_successor(entry, &wish.rejections) {
+            return Standing::Keep;
+        }
+        let announced = self.announced.get(&entry.name).is_some_and(|vms| vms.contains(&entry.vm));
+        Standing::Living { announced }
+    }
+
+    /// Why an entry's row in this zone may not be touched: the zone is unwritable, or `DNS_ZONES` does
+    /// not allow it to the VM's owner. For a VM that is gone any item that names the zone will do.
+    pub fn forbidden(&self, entry: &Entry, zone: &Zone) -> Option<Unwritable> {
+        if let Some(why) = zone.unwritable() {
+            return Some(why);
+        }
+        let known = self.inventory.get(entry.vm);
+        let path = known.and_then(|known| self.owners.resolve(&known.vm().owner)).map(|owner| owner.path());
+        let allowed = match path {
+            Some(path) => self.settings.zones.allows(&zone.name, path),
+            None => self.settings.zones.allows_anyone(&zone.name),
+        };
+        (!allowed).then_some(Unwritable::NotAllowed)
+    }
+}
+
+/// How many complete listings must show what nobody announced before it is believed (design 7).
+const BELIEVED: u8 = 2;
+
+fn names_of(claims: &[Claim]) -> Vec<OwnerName> {
+    claims.iter().map(|claim| claim.name.clone()).collect()
+}
+
+/// A name that would end because its VM's suffix has changed is kept while its successor, of the same
+/// first label, waits for a zone that may be written: a misspelt network domain takes nobody off the
+/// net (design 3).
+fn has_waiting_successor(entry: &Entry, rejections: &[Rejection]) -> bool {
+    rejections.iter().any(|rejection| {
+        rejection.kind == entry.kind
+            && OwnerName::parse(&rejection.name)
+                .is_ok_and(|name| name != entry.name && name.first_label() == entry.name.first_label())
+    })
+}
