@@ -1,7 +1,7 @@
 //! Whether a name may be written, as far as zones decide that.
 
 use super::Settings;
-use crate::model::{OwnerName, Unwritable, Zone, Zones};
+use crate::model::{OwnerName, Zone, Zones};
 
 /// Why a name has no place.
 pub(super) struct Refusal {
@@ -53,15 +53,14 @@ impl Places<'_> {
     }
 
     fn no_zone(&self, suffix: &OwnerName) -> Refusal {
-        let mut detail = format!("PowerDNS has no zone {suffix} with an enabled SOA");
-        if self.settings.parent_zones {
-            detail.push_str(", and none above it");
-        } else if let Some(zone) = self.zones.enclosing(suffix.as_str()) {
-            detail.push_str(&format!("; DNS_PARENT_ZONES=true would use {}", zone.name));
-        }
-        if !self.settings.parent_zones && !self.settings.zones.allows(suffix, Some(self.domain_path)) {
-            detail.push_str(&format!("; and {}", Unwritable::NotAllowed));
-        }
+        let above = match self.zones.enclosing(suffix.as_str()) {
+            _ if self.settings.parent_zones => ", and none above it".to_owned(),
+            Some(zone) => format!("; DNS_PARENT_ZONES=true would use {}", zone.name),
+            None => String::new(),
+        };
+        let allowed = self.settings.zones.allows(suffix, Some(self.domain_path));
+        let list = if allowed { "" } else { "; nor would DNS_ZONES allow it for this VM" };
+        let detail = format!("PowerDNS has no zone {suffix} with an enabled SOA{above}{list}");
         Refusal { pending: true, reason: "no zone", detail }
     }
 }

@@ -100,8 +100,8 @@ fn blank(verdict: &Verdict) -> bool {
 
 #[test]
 fn a_suffix_comes_from_the_account_else_from_its_domain_and_besides_from_the_common_zone() {
-    let common = Settings { common_zone: ZoneName::parse("common.org").ok(), ..settings() };
-    let inherit = Settings { inherit_domain: true, ..settings() };
+    let common = Settings { common_zone: ZoneName::parse("common.org").ok(), ..Settings::default() };
+    let inherit = Settings { inherit_domain: true, ..Settings::default() };
     let all = zones("a.org d.org p.org common.org");
     for (account, domain, parent, settings, expected) in [
         (Some("A.org"), Some("d.org"), None, settings(), vec!["name web.a.org"]),
@@ -154,7 +154,7 @@ fn a_suffix_matches_its_own_zone_or_if_asked_the_longest_above_and_no_longer_one
         ("b.a.org", "a.org", true, "b.a.org", "name web.b.a.org: not in DNS_ZONES"),
         ("a.org", "org", false, "other.org", "name web.a.org: no zone?"),
     ] {
-        let settings = Settings { parent_zones, zones: list(allowed), ..settings() };
+        let settings = Settings { parent_zones, zones: list(allowed), ..Settings::default() };
         let verdict = wish(&vm(), &owners(Some(suffix), None, None), &zones(names), &settings);
         assert_eq!(told(&verdict), [expected], "{suffix} {names} {parent_zones} {allowed}");
     }
@@ -181,7 +181,7 @@ fn a_group_is_named_after_what_is_safe_of_it_and_after_the_account_or_project() 
         if stopped {
             vm.state = VmState::Stopped;
         }
-        let settings = Settings { stopped: Stopped::Groups, ..settings() };
+        let settings = Settings { stopped: Stopped::Groups, ..Settings::default() };
         let told = told(&wish(&vm, &owners, &zones("domain.com"), &settings));
         let long = format!("{long}-edd2ab05");
         assert_eq!(
@@ -205,8 +205,12 @@ fn a_state_has_records_or_none_or_is_gone() {
         (VmState::Destroyed, Stopped::Keep, vec!["Gone".to_owned()]),
         (VmState::Expunging, Stopped::Keep, vec!["Gone".to_owned()]),
     ] {
-        let verdict =
-            wish(&Vm { state, ..vm() }, &owners, &zones("a.org"), &Settings { stopped, ..settings() });
+        let verdict = wish(
+            &Vm { state, ..vm() },
+            &owners,
+            &zones("a.org"),
+            &Settings { stopped, ..Settings::default() },
+        );
         assert_eq!((told(&verdict), blank(&verdict)), (expected, false), "{state:?} {stopped:?}");
     }
 }
@@ -273,7 +277,7 @@ fn a_reverse_name_lies_in_the_longest_reverse_zone_and_points_at_names_never_at_
         ("192.in-addr.arpa", "a.org", Some("ptr 1.2.0.192.in-addr.arpa")),
         ("192.in-addr.arpa", "a.org,10.in-addr.arpa", Some("ptr 1.2.0.192.in-addr.arpa: not in DNS_ZONES")),
     ] {
-        let settings = Settings { zones: ZoneList::parse(list).unwrap(), ..settings() };
+        let settings = Settings { zones: ZoneList::parse(list).unwrap(), ..Settings::default() };
         let verdict = wish(&vm, &owners, &zones(&format!("a.org {reverse}")), &settings);
         assert_eq!(
             told(&verdict),
@@ -288,7 +292,7 @@ fn a_reverse_claim_carries_the_forward_names_in_the_order_of_the_steps() {
     let shared = Nic { kind: NetworkKind::Shared, ..nic(0, "192.0.2.1") };
     let vm = Vm { nics: [shared, nic(1, "192.0.2.9")].into(), group: Some("g".into()), ..vm() };
     let settings =
-        Settings { common_zone: ZoneName::parse("common.org").ok(), nics: Nics::All, ..settings() };
+        Settings { common_zone: ZoneName::parse("common.org").ok(), nics: Nics::All, ..Settings::default() };
     let targets = |names: &str| {
         let Verdict::Wished { wish, .. } =
             wish(&vm, &owners(Some("z.org"), None, None), &zones(names), &settings)
