@@ -31,15 +31,22 @@ pub async fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+#[expect(clippy::unused_async, reason = "the verbs that join here await")]
 async fn answer(cli: Cli) -> Result<Exit> {
     let verb = cli.verb();
     if verb == Verb::Schema {
         bail!("`schema` is not wired up");
     }
-    let config = Config::load(&cli.given)?;
-    start_log(&Logging::load(&cli.given)?);
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    for warning in config.warnings.iter().cloned().chain(near_misses(names)) {
+    let near = near_misses(names);
+    let config = Config::load(&cli.given).inspect_err(|_| {
+        // There is no log yet, and a misspelt name may be the reason.
+        for warning in &near {
+            let _ = writeln!(stderr(), "warning: {warning}");
+        }
+    })?;
+    start_log(&Logging::load(&cli.given)?);
+    for warning in config.warnings.iter().chain(&near) {
         tracing::warn!("{warning}");
     }
     bail!("`{verb:?}` is not wired up")

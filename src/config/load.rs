@@ -127,7 +127,7 @@ fn dns(read: &mut Reader<'_>, warnings: &mut Vec<String>) -> Option<Dns> {
             wrong("it is true and DNS_COMMON_ZONE is not set", "set that zone, or this to false"),
         ),
         Some(false) if common_zone.is_some() => {
-            warnings.push("DNS_COMMON_ZONE has no effect: DNS_ADD_TO_COMMON_ZONE is not true".into())
+            warnings.push("DNS_COMMON_ZONE has no effect: DNS_ADD_TO_COMMON_ZONE is not true".into());
         }
         _ => {}
     }
