@@ -223,3 +223,11 @@ fn what_has_no_effect_is_warned_of() {
     .unwrap();
     assert_eq!(config.warnings.len(), 4, "{:?}", config.warnings);
 }
+
+#[test]
+fn readme_names_every_variable() {
+    let readme = include_str!("../../README.md");
+    for variable in crate::config::VARIABLES {
+        assert!(readme.contains(&format!("`{}`", variable.name)), "{}", variable.name);
+    }
+}

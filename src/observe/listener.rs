@@ -28,11 +28,12 @@ const LIFE: Duration = Duration::from_secs(10);
 pub(super) struct Bounded {
     inner: TcpListener,
     places: Arc<Semaphore>,
+    life: Duration,
 }
 
 impl Bounded {
     pub fn new(inner: TcpListener) -> Self {
-        Self { inner, places: Arc::new(Semaphore::new(CONNECTIONS)) }
+        Self { inner, places: Arc::new(Semaphore::new(CONNECTIONS)), life: LIFE }
     }
 }
 
@@ -44,7 +45,7 @@ impl Listener for Bounded {
         let place = Arc::clone(&self.places).acquire_owned().await.expect("the semaphore is never closed");
         // axum's own accept retries what is transient and waits where descriptors have run out.
         let (stream, peer) = Listener::accept(&mut self.inner).await;
-        (Connection { stream, end: Box::pin(sleep(LIFE)), _place: place }, peer)
+        (Connection { stream, end: Box::pin(sleep(self.life)), _place: place }, peer)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -94,5 +95,37 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.alive(context)?.poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt;
+
+    async fn bounded(places: usize, life: Duration) -> Bounded {
+        let inner = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Bounded { inner, places: Arc::new(Semaphore::new(places)), life }
+    }
+
+    #[tokio::test]
+    async fn a_connection_ends_with_its_time_however_silent_its_client() {
+        let mut listener = bounded(1, Duration::from_millis(50)).await;
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut connection, _) = listener.accept().await;
+        let error = connection.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_client_waits_for_a_place() {
+        let mut listener = bounded(1, LIFE).await;
+        let address = listener.local_addr().unwrap();
+        let _clients =
+            (TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap());
+        let (first, _) = listener.accept().await;
+        assert!(tokio::time::timeout(Duration::from_millis(50), listener.accept()).await.is_err());
+        drop(first);
+        tokio::time::timeout(LIFE, listener.accept()).await.unwrap();
     }
 }
