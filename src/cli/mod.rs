@@ -1,1 +1,13 @@
-//! cli
+//! The command line: what may be asked, and one file a verb that answers it.
+//!
+//! Refuses: rules of its own; a verb joins rooms and prints.
+//!
+//! Invariant: whatever happens, the process ends by an [`Exit`], whose codes are a contract.
+
+mod args;
+mod exit;
+mod main_with;
+
+pub use args::{Cli, PlanArgs, SyncArgs, Verb};
+pub use exit::Exit;
+pub use main_with::main_with;

@@ -1,1 +1,23 @@
-//! observe
+//! What goes on, for people and machines: the board of everything that is not as desired, health,
+//! metrics, status.
+//!
+//! Refuses: to change anything. Every answer is read-only, bounded in size and time, and made of what
+//! was noted after a commit; no request reaches a server or the inventory.
+//!
+//! Invariant: ready means that passes succeed.
+
+mod board;
+mod health;
+mod http;
+mod listener;
+mod metrics;
+mod page;
+mod pulse;
+mod status;
+
+pub use board::{Board, NameState, Standing};
+pub use health::{HealthSettings, Verdict, alive, ready};
+pub use http::{ObserveError, Observed, serve};
+pub use metrics::render;
+pub use pulse::{Failure, Held, Pass, Pulse, Role};
+pub use status::{LISTED, Status};

@@ -1,0 +1,93 @@
+//! Verbs and flags.
+
+use crate::config::Given;
+use clap::{Args, Parser, Subcommand};
+
+/// Keeps the A, AAAA and PTR records of a PowerDNS MySQL database equal to what CloudStack says about
+/// virtual machines.
+///
+/// Every flag is also a variable of the environment, which is named beside it; a flag comes first.
+#[derive(Debug, Parser)]
+#[command(name = "cs-powerdns", version, after_help = AFTER)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+    /// The variables.
+    #[command(flatten)]
+    pub given: Given,
+}
+
+const AFTER: &str = "Exit codes: 0 done, nothing left to do; 1 any error, usage and configuration included; \
+2 changes wait (plan); 3 done, but losses are held (sync).";
+
+impl Cli {
+    /// What to do: `run` where nothing was said.
+    pub fn verb(&self) -> Verb {
+        self.verb.clone().unwrap_or(Verb::Run)
+    }
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Verb {
+    /// Keep the records equal until the process is told to end (the default)
+    Run,
+    /// Show what would change, and write nothing
+    Plan(PlanArgs),
+    /// Do one full pass, then end
+    Sync(SyncArgs),
+    /// Print the tables to create and the rights to grant
+    Schema,
+}
+
+/// How to show a plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct PlanArgs {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Also list A, AAAA and PTR rows of these zones that no VM explains
+    #[arg(long)]
+    pub unexplained: bool,
+}
+
+/// How to do a pass.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct SyncArgs {
+    /// Write nothing: the same as `plan`
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn verb(args: &[&str]) -> Verb {
+        Cli::try_parse_from([&["cs-powerdns"], args].concat()).unwrap().verb()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_is_what_is_done_where_nothing_is_said() {
+        assert_eq!(verb(&[]), Verb::Run);
+        assert_eq!(verb(&["--owner-id", "a"]), Verb::Run);
+    }
+
+    #[test]
+    fn verbs_take_their_own_flags() {
+        assert_eq!(verb(&["plan", "--json"]), Verb::Plan(PlanArgs { json: true, unexplained: false }));
+        assert_eq!(
+            verb(&["plan", "--unexplained", "--dns-mode=sync"]),
+            Verb::Plan(PlanArgs { json: false, unexplained: true })
+        );
+        assert_eq!(verb(&["sync", "--dry-run"]), Verb::Sync(SyncArgs { dry_run: true }));
+        assert_eq!(verb(&["schema"]), Verb::Schema);
+    }
+}

@@ -1,0 +1,86 @@
+//! From arguments to an exit code.
+
+use super::{Cli, Exit, Verb};
+use crate::config::{Config, LogFormat, Logging, near_misses};
+use anyhow::{Result, bail};
+use clap::Parser;
+use std::{
+    ffi::OsString,
+    io::{IsTerminal, Write, stderr},
+    process::ExitCode,
+};
+
+/// Does what the arguments and the environment say.
+pub async fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; clap's own code for a usage error is 2, which here
+            // means that changes wait. A closed pipe is nobody's concern.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Error } else { Exit::Done }.into();
+        }
+    };
+    match answer(cli).await {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            // Not eprintln: it panics where standard error is closed.
+            let _ = write!(stderr(), "{}", chain(&error));
+            Exit::Error.into()
+        }
+    }
+}
+
+#[expect(clippy::unused_async, reason = "the verbs that join here await")]
+async fn answer(cli: Cli) -> Result<Exit> {
+    let verb = cli.verb();
+    if verb == Verb::Schema {
+        bail!("`schema` is not wired up");
+    }
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let near = near_misses(names);
+    let config = Config::load(&cli.given).inspect_err(|_| {
+        // There is no log yet, and a misspelt name may be the reason.
+        for warning in &near {
+            let _ = writeln!(stderr(), "warning: {warning}");
+        }
+    })?;
+    start_log(&Logging::load(&cli.given)?);
+    for warning in config.warnings.iter().chain(&near) {
+        tracing::warn!("{warning}");
+    }
+    bail!("`{verb:?}` is not wired up")
+}
+
+/// Logs to standard error: standard output belongs to what a verb prints.
+fn start_log(logging: &Logging) {
+    let filter = tracing_subscriber::EnvFilter::new(&logging.filter);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    // A second call in one process (tests) keeps the first one's log.
+    let _ = match logging.format {
+        LogFormat::Text => builder.with_ansi(stderr().is_terminal()).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+}
+
+/// The error and its causes, a line each.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = format!("error: {error}\n");
+    for cause in error.chain().skip(1) {
+        text.push_str("caused by: ");
+        text.push_str(&cause.to_string());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_shown_with_its_causes() {
+        let error = anyhow::anyhow!("connection refused").context("cannot list VMs");
+        assert_eq!(chain(&error), "error: cannot list VMs\ncaused by: connection refused\n");
+    }
+}

@@ -1,0 +1,203 @@
+//! The board: every name and every VM that is not as desired, and the pulse. Written after COMMIT,
+//! read by HTTP while it changes; a reader sees each name whole, not all names at one instant.
+
+use super::{Held, Pass, Pulse, Role};
+use crate::model::{Kind, Outcome, OwnerName, Rejection, VmId};
+use dashmap::DashMap;
+use std::{
+    collections::BTreeMap,
+    sync::{PoisonError, RwLock},
+    time::Instant,
+};
+
+/// How one claim, or one entry without a claim, stands at a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The VM; none where only rows and entries are left.
+    pub vm: Option<VmId>,
+    /// Why it wants the name.
+    pub kind: Kind,
+    /// How it stands: a word of few values.
+    pub word: &'static str,
+    /// The particulars, for an operator.
+    pub detail: String,
+}
+
+impl Standing {
+    /// From a decision's outcome.
+    pub fn new(vm: Option<VmId>, kind: Kind, outcome: &Outcome, detail: String) -> Self {
+        Self { vm, kind, word: outcome.word(), detail }
+    }
+}
+
+/// How a name stands that is not as desired.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NameState {
+    /// In the order of their rank.
+    pub standings: Vec<Standing>,
+}
+
+/// Everything that is not as desired, and the pulse.
+#[derive(Debug)]
+pub struct Board {
+    names: DashMap<OwnerName, NameState>,
+    rejections: DashMap<VmId, Vec<Rejection>>,
+    pulse: RwLock<Pulse>,
+}
+
+impl Board {
+    /// An empty board.
+    pub fn new(now: Instant) -> Self {
+        Self { names: DashMap::new(), rejections: DashMap::new(), pulse: RwLock::new(Pulse::new(now)) }
+    }
+
+    /// How the claims at a name stand that are not served; none takes the name off the board.
+    pub fn set_name(&self, name: OwnerName, standings: Vec<Standing>) {
+        if standings.is_empty() {
+            self.clear_name(&name);
+        } else {
+            self.names.insert(name, NameState { standings });
+        }
+    }
+
+    /// The name is as desired.
+    pub fn clear_name(&self, name: &OwnerName) {
+        self.names.remove(name);
+    }
+
+    /// What a VM cannot have; nothing takes it off the board.
+    pub fn set_rejections(&self, vm: VmId, rejections: Vec<Rejection>) {
+        if rejections.is_empty() {
+            self.rejections.remove(&vm);
+        } else {
+            self.rejections.insert(vm, rejections);
+        }
+    }
+
+    /// The VM is gone.
+    pub fn clear_vm(&self, vm: VmId) {
+        self.rejections.remove(&vm);
+    }
+
+    /// How a name stands; none if it is as desired.
+    pub fn name(&self, name: &OwnerName) -> Option<NameState> {
+        self.names.get(name).map(|state| state.clone())
+    }
+
+    /// What a VM cannot have.
+    pub fn rejections(&self, vm: VmId) -> Vec<Rejection> {
+        self.rejections.get(&vm).map(|list| list.clone()).unwrap_or_default()
+    }
+
+    /// The role, as just seen: call it at each renewal and each look at the lease.
+    pub fn set_role(&self, role: Role, now: Instant) {
+        self.change(|pulse| pulse.set_role(role, now));
+    }
+
+    /// What the loss budget holds back.
+    pub fn set_held(&self, held: Held) {
+        self.change(|pulse| pulse.held = held);
+    }
+
+    /// A pass begins. Each ends with [`Board::note_pass`], whatever becomes of it; without the pair
+    /// health takes it for hanging. Also an attempt to connect is one.
+    pub fn begin_pass(&self, now: Instant) {
+        self.change(|pulse| pulse.begin(now));
+    }
+
+    /// A pass that began has ended.
+    pub fn note_pass(&self, pass: Pass, now: Instant, result: Result<(), String>) {
+        self.change(|pulse| pulse.end(pass, now, result));
+    }
+
+    /// The pulse now.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many claims stand how, by word.
+    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
+        let mut counts = BTreeMap::new();
+        for name in &self.names {
+            for standing in &name.standings {
+                *counts.entry(standing.word).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    /// How many claims were rejected for which reason.
+    pub fn rejection_counts(&self) -> BTreeMap<&'static str, u64> {
+        let mut counts = BTreeMap::new();
+        for vm in &self.rejections {
+            for rejection in vm.value() {
+                *counts.entry(rejection.reason).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    /// How many names are on the board, and the first `most` of them in order.
+    pub fn first_names(&self, most: usize) -> (usize, Vec<(OwnerName, NameState)>) {
+        first(self.names.iter().map(|item| item.key().clone()).collect(), most, |name| self.name(name))
+    }
+
+    /// How many VMs have rejections, and the first `most` of them in order.
+    pub fn first_rejections(&self, most: usize) -> (usize, Vec<(VmId, Vec<Rejection>)>) {
+        first(self.rejections.iter().map(|item| *item.key()).collect(), most, |vm| {
+            self.rejections.get(vm).map(|list| list.clone())
+        })
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Pulse)) {
+        // Every change is an assignment: a panicking writer leaves nothing half done.
+        change(&mut self.pulse.write().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Keys are taken first and values afterwards, so that no lock is held over a whole walk; what has
+/// gone meanwhile is left out.
+fn first<K: Ord, V>(mut keys: Vec<K>, most: usize, get: impl Fn(&K) -> Option<V>) -> (usize, Vec<(K, V)>) {
+    let total = keys.len();
+    keys.sort_unstable();
+    keys.truncate(most);
+    let pairs = keys.into_iter().filter_map(|key| get(&key).map(|value| (key, value))).collect();
+    (total, pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> OwnerName {
+        OwnerName::parse(text).unwrap()
+    }
+
+    fn waiting() -> Standing {
+        let vm = VmId::from_u128(1);
+        Standing::new(Some(vm), Kind::Name, &Outcome::Waiting { holder: None }, "held by nobody".into())
+    }
+
+    #[test]
+    fn a_name_without_standings_leaves_the_board() {
+        let board = Board::new(Instant::now());
+        board.set_name(name("a.example.org"), vec![waiting()]);
+        assert_eq!(board.counts(), BTreeMap::from([("waiting", 1)]));
+        board.set_name(name("a.example.org"), Vec::new());
+        assert!(board.counts().is_empty() && board.name(&name("a.example.org")).is_none());
+    }
+
+    #[test]
+    fn lists_are_sorted_and_bounded() {
+        let board = Board::new(Instant::now());
+        for text in ["c.example.org", "a.example.org", "b.example.org"] {
+            board.set_name(name(text), vec![waiting()]);
+        }
+        let (total, list) = board.first_names(2);
+        assert_eq!(total, 3);
+        assert_eq!(
+            list.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+            ["a.example.org", "b.example.org"]
+        );
+    }
+}
