@@ -136,3 +136,15 @@ pub struct Passes {
     /// When the last resync ended well, seconds since 1970.
     pub last_resync: Gauge,
 }
+
+/// An error with its causes on one line, for logs and status: Display leaves the source out.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -59,6 +59,11 @@ impl ZoneList {
         !limited || self.items.iter().any(|item| item.covers(zone, domain_path))
     }
 
+    /// Whether a zone may be written for somebody's VMs: asked where the owner is known no more.
+    pub fn allows_anyone(&self, zone: &ZoneName) -> bool {
+        self.allows(zone, None) || self.items.iter().any(|item| item.path.is_some() && zone.is_within(item.zone.as_str()))
+    }
+
     /// Whether there is no list at all, of which `run` and `check` warn.
     pub fn is_unset(&self) -> bool {
         self.items.is_empty()

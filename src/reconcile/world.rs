@@ -269,16 +269,13 @@ impl World {
     /// Why an entry's row in this zone may not be touched: the zone is unwritable, or `DNS_ZONES` does
     /// not allow it to the VM's owner. For a VM that is gone any item that names the zone will do.
     pub fn forbidden(&self, entry: &Entry, zone: &Zone) -> Option<Unwritable> {
-        if let Some(why) = zone.unwritable() {
-            return Some(why);
+        let owner = self.inventory.get(entry.vm).and_then(|known| self.owners.resolve(&known.vm().owner).ok());
+        match owner {
+            Some(owner) => self.settings.unwritable(zone, Some(&owner.domain.path)),
+            None => (zone.unwritable()).or_else(|| {
+                (!self.settings.zones.allows_anyone(&zone.name)).then_some(Unwritable::NotAllowed)
+            }),
         }
-        let known = self.inventory.get(entry.vm);
-        let path = known.and_then(|known| self.owners.resolve(&known.vm().owner)).map(|owner| owner.path());
-        let allowed = match path {
-            Some(path) => self.settings.zones.allows(&zone.name, path),
-            None => self.settings.zones.allows_anyone(&zone.name),
-        };
-        (!allowed).then_some(Unwritable::NotAllowed)
     }
 }
 

@@ -1,0 +1,397 @@
+//! What arrives: pages, look-ups, zones, the ledger's stream, events, the lease.
+
+use super::{
+    Tenure,
+    audit::{Audit, Flaw},
+    engine::{Aim, Engine},
+    error::EngineError,
+    tasks::{Failure, Note},
+    world::Applied,
+};
+use crate::{
+    desired::OwnerIndex,
+    metrics::chain,
+    model::{Mark, OwnerName, Owners, ReadSeq, Vm, VmId, ZoneId, Zones},
+    observe::Pass,
+    powerdns::{Bound, DbError},
+    queue::Priority,
+    trigger::{Arrival, Delivery},
+};
+use std::time::Instant;
+
+impl Engine {
+    pub(super) async fn take_note(&mut self, note: Note) -> Result<(), EngineError> {
+        match note {
+            Note::Looked { asked, read, answer } => self.take_looked(asked, read, answer),
+            Note::Owners(answer) => {
+                self.tasks.owners = false;
+                match answer {
+                    Ok(owners) => self.take_owners(owners.into_inner()).await?,
+                    Err(error) => {
+                        tracing::warn!(error = %chain(&error), "cannot read the owners");
+                        self.owners_wanted = true;
+                    }
+                }
+            }
+            Note::Zones(answer) => {
+                self.tasks.zones = false;
+                match answer {
+                    Ok((zones, deep)) => self.take_zones(zones, deep),
+                    Err(error) => tracing::warn!(error = %chain(&error), "cannot read the zones"),
+                }
+            }
+            Note::Page { read, vms } => {
+                for vm in vms {
+                    self.apply(vm, read, true, false);
+                }
+            }
+            Note::Listed { read, listing, lacking } => {
+                let mut ids = self.world.inventory.lacking(read);
+                ids.extend(self.world.orphans());
+                tracing::debug!(vms = listing.get().total, lacking = ids.len(), "listed");
+                self.listed = true;
+                self.audit = Some(Audit::new(self.settings.plan.owner.clone(), self.settings.plan.ttl));
+                let _ = lacking.send(ids);
+            }
+            Note::Lacking { listing, answer } => self.take_lacking(listing, answer),
+            Note::Entries(entries) => {
+                for (entry, row) in entries {
+                    let Some(audit) = &mut self.audit else { continue };
+                    match audit.take(&mut self.world, &entry, row.as_ref()) {
+                        Some(Flaw::Differs) => self.mark(&entry.name, Priority::Repair),
+                        Some(Flaw::Ttl) => self.mark(&entry.name, Priority::Retime),
+                        None => {}
+                    }
+                }
+            }
+            Note::Audited { listing } => self.take_audited(listing),
+            Note::Failed(failure) => self.take_failure(failure)?,
+        }
+        Ok(())
+    }
+
+    pub(super) fn apply(&mut self, vm: Vm, read: ReadSeq, listing: bool, triggered: bool) {
+        let id = vm.id;
+        let applied = self.world.apply(vm, read, listing, triggered);
+        self.after(id, applied, if listing { None } else { Some(Priority::Live) });
+    }
+
+    /// A listing marks nothing: the audit that follows it compares everything.
+    fn after(&mut self, id: VmId, applied: Applied, priority: Option<Priority>) {
+        if applied.ownerless {
+            self.owners_wanted = true;
+        }
+        if let Some(rejections) = applied.rejections {
+            self.board.set_rejections(id, rejections);
+        }
+        if let Some(priority) = priority {
+            for name in &applied.touched {
+                self.mark(name, priority);
+            }
+        }
+    }
+
+    fn take_looked(
+        &mut self,
+        asked: Vec<(VmId, bool)>,
+        read: ReadSeq,
+        answer: Result<Vec<(VmId, Option<Vm>)>, crate::cloudstack::ApiError>,
+    ) {
+        self.tasks.looks -= 1;
+        let now = self.now();
+        match answer {
+            Err(error) => {
+                self.metrics.passes.look_failures.inc();
+                self.board.note_pass(Pass::Look, Instant::now(), Err(chain(&error)));
+                tracing::warn!(error = %chain(&error), vms = asked.len(), "look-up failed: tries again");
+                for (id, _) in asked {
+                    let jitter = self.roll();
+                    self.vms.failed(id, now, jitter);
+                }
+            }
+            Ok(found) => {
+                self.metrics.passes.looks.inc();
+                self.board.note_pass(Pass::Look, Instant::now(), Ok(()));
+                for (id, vm) in found {
+                    let said_gone = asked.iter().any(|(asked, gone)| *asked == id && *gone);
+                    match vm {
+                        Some(vm) => self.apply(vm, read, false, true),
+                        None if said_gone => {
+                            let applied = self.world.bury(id, read, true);
+                            self.after(id, applied, Some(Priority::Live));
+                        }
+                        // Nobody said that it is gone: two listings have to prove it.
+                        None if self.world.inventory.get(id).is_some() => self.resync.request(now),
+                        None => {}
+                    }
+                }
+                for (id, _) in asked {
+                    self.vms.done(id, now);
+                }
+            }
+        }
+    }
+
+    fn take_lacking(&mut self, listing: ReadSeq, answer: Vec<(VmId, Option<Vm>)>) {
+        for (id, vm) in answer {
+            if let Some(vm) = vm {
+                self.apply(vm, listing, true, false);
+                continue;
+            }
+            let apart = self.settings.resync_min_interval;
+            let listings = &self.listings;
+            let began = |read| listings.iter().find(|(seq, _)| *seq == read).map(|(_, at)| *at);
+            let proved = self.world.lacked_twice(id, listing, |first, last| {
+                match (began(first), began(last)) {
+                    (Some(first), Some(last)) => last.since(first) >= apart,
+                    // The first has been forgotten: it is long past.
+                    (None, Some(_)) => true,
+                    _ => false,
+                }
+            });
+            if proved {
+                let applied = self.world.bury(id, listing, false);
+                self.after(id, applied, Some(Priority::Repair));
+            }
+        }
+    }
+
+    fn take_audited(&mut self, listing: ReadSeq) {
+        let now = self.now();
+        if let Some(audit) = self.audit.take() {
+            let entries = audit.entries();
+            let names = audit.end(&mut self.world, listing);
+            tracing::info!(
+                vms = self.world.inventory.len(),
+                entries,
+                names = names.len(),
+                "resync read to its end"
+            );
+            for name in names {
+                self.mark(&name, Priority::Repair);
+            }
+            self.audited |= self.settings.aim == Aim::Plan || self.writer.is_some();
+            for name in self.losses.names() {
+                self.mark(&name, Priority::Repair);
+            }
+            self.losses.weigh_again();
+        }
+        self.world.inventory.prune_tombstones(listing);
+        self.resync.done(now);
+        if self.world.proof_pending() {
+            self.resync.request(now);
+        }
+        self.failed_resyncs = 0;
+        self.first_failure = None;
+        self.metrics.passes.resyncs.inc();
+        self.board.note_pass(Pass::Resync, Instant::now(), Ok(()));
+    }
+
+    fn take_failure(&mut self, failure: Failure) -> Result<(), EngineError> {
+        let now = self.now();
+        let jitter = self.roll();
+        self.audit = None;
+        self.resync.failed(now, jitter);
+        self.failed_resyncs += 1;
+        self.metrics.passes.resync_failures.inc();
+        let (text, transient) = match &failure {
+            Failure::Api(error) => (chain(error), error.is_transient()),
+            Failure::Db(error) => (chain(error), error.is_transient()),
+        };
+        tracing::warn!(error = %text, "resync failed: tries again");
+        self.board.note_pass(Pass::Resync, Instant::now(), Err(text));
+        let first = *self.first_failure.get_or_insert(now);
+        let given_up = !transient || now.since(first) > super::engine::PATIENCE;
+        if self.settings.aim == Aim::Serve || !given_up {
+            return Ok(());
+        }
+        Err(match failure {
+            Failure::Api(error) => EngineError::Api(error),
+            Failure::Db(error) => EngineError::Db(error),
+        })
+    }
+
+    /// Takes the owners; claims are computed anew where they matter.
+    async fn take_owners(&mut self, owners: Owners) -> Result<(), EngineError> {
+        let Some(cloud) = owners.topmost().map(|id| id.to_string()) else { return Err(EngineError::NoCloud) };
+        self.check_cloud(&cloud).await?;
+        let index = OwnerIndex::new(&owners);
+        if index != self.world.owners {
+            self.world.owners = index;
+            self.recompute_all();
+        }
+        Ok(())
+    }
+
+    /// The right cloud (design 7): binds the owner id at the first run, refuses another cloud ever after.
+    pub(super) async fn check_cloud(&mut self, cloud: &str) -> Result<(), EngineError> {
+        let other = |bound: &str, owner: &str| EngineError::OtherCloud {
+            owner: owner.to_owned(),
+            bound: bound.to_owned(),
+            seen: cloud.to_owned(),
+        };
+        let owner = self.settings.plan.owner.clone();
+        self.cloud = Some(cloud.to_owned());
+        if let Some(bound) = &self.bound {
+            return if bound == cloud { Ok(()) } else { Err(other(bound, &owner)) };
+        }
+        let stored = match &self.writer {
+            Some((_, lease)) => match self.database.bind_cloud(lease, cloud).await {
+                Ok(Bound::Same | Bound::New) => Some(cloud.to_owned()),
+                Ok(Bound::Other(bound)) => return Err(other(&bound, &owner)),
+                Err(error) => {
+                    tracing::warn!(error = %chain(&error), "cannot bind the owner id to its cloud");
+                    None
+                }
+            },
+            None => match self.settler.reader.bound_cloud().await {
+                Ok(Some(bound)) if bound != cloud => return Err(other(&bound, &owner)),
+                Ok(_) => None,
+                Err(error) => {
+                    tracing::debug!(error = %chain(&error), "cannot read the bound cloud");
+                    None
+                }
+            },
+        };
+        self.bound = stored;
+        Ok(())
+    }
+
+    fn recompute_all(&mut self) {
+        let ids: Vec<VmId> = self.world.inventory.iter().map(|known| known.vm().id).collect();
+        for id in ids {
+            let applied = self.world.recompute(id);
+            self.after(id, applied, self.audited.then_some(Priority::Repair));
+        }
+    }
+
+    fn take_zones(&mut self, zones: Zones, deep: Vec<(ZoneId, Vec<OwnerName>)>) {
+        let now = self.now();
+        self.zones_read = Some(now);
+        for (zone, names) in deep {
+            self.settler.deep.replace(zone, &names);
+        }
+        let mut moved = Vec::new();
+        for zone in zones.iter() {
+            let Some(serial) = zone.soa.as_ref().map(crate::model::SoaContent::serial) else { continue };
+            let known = self.serials.insert(zone.id, serial);
+            if known.is_some_and(|known| known != serial) {
+                moved.push(zone.name.clone());
+            }
+        }
+        if zones.differ_in_place(&self.world.zones) {
+            self.world.zones = zones;
+            self.recompute_all();
+        } else {
+            self.world.zones = zones;
+        }
+        if self.audited {
+            for zone in moved {
+                tracing::debug!(%zone, "a serial that is not ours: looks at the zone's names");
+                for name in self.world.inventory.names_within(zone.as_str()) {
+                    self.mark(&name, Priority::Repair);
+                }
+            }
+        }
+    }
+
+    pub(super) async fn take_tenure(&mut self, tenure: Tenure) -> Result<(), EngineError> {
+        match tenure {
+            Tenure::Held(lease) => {
+                self.writer = Some((self.database.writer(&lease), lease));
+                self.bound = None;
+                if let Some(cloud) = self.cloud.clone() {
+                    self.check_cloud(&cloud).await?;
+                }
+                let now = self.now();
+                self.resync.request(now);
+                Ok(())
+            }
+            Tenure::Lost if self.settings.aim == Aim::Serve => {
+                self.stand_down();
+                Ok(())
+            }
+            Tenure::Lost => Err(EngineError::LeaseLost),
+        }
+    }
+
+    /// What is dirty is the next holder's business; what is known stays, so that a standby is warm.
+    pub(super) fn stand_down(&mut self) {
+        self.writer = None;
+        self.bound = None;
+        self.audited = false;
+        self.names = crate::queue::DirtyNames::new();
+        self.losses = super::losses::PendingLosses::default();
+        self.unsettled.clear();
+    }
+
+    pub(super) fn take_delivery(&mut self, delivery: Delivery) {
+        let now = self.now();
+        match &delivery.arrival {
+            Arrival::Assigned => self.resync.request(now),
+            Arrival::Marks(marks) => {
+                for mark in marks.clone() {
+                    self.take_mark(mark);
+                }
+            }
+        }
+        delivery.acknowledge();
+        if self.vms.is_overflowing(self.world.inventory.len()) {
+            let inventory = &self.world.inventory;
+            self.vms.collapse(|id| inventory.get(id).is_some());
+            self.resync.request(now);
+        }
+    }
+
+    fn take_mark(&mut self, mark: Mark) {
+        let now = self.now();
+        let inventory = &self.world.inventory;
+        let all = |known: &mut dyn Iterator<Item = VmId>| known.collect::<Vec<_>>();
+        let (ids, gone, owners): (Vec<VmId>, bool, bool) = match mark {
+            Mark::Vm { id, said_gone } => (vec![id], said_gone, false),
+            Mark::Nic(nic) => (all(&mut inventory.vm_of_nic(nic).map(|known| known.vm().id).into_iter()), false, false),
+            Mark::Ip(ip) => (all(&mut inventory.vm_of_ip(ip).map(|known| known.vm().id).into_iter()), false, false),
+            Mark::Network(network) => {
+                (all(&mut inventory.vms_of_network(network).map(|known| known.vm().id)), false, false)
+            }
+            Mark::Account { id, said_gone } => {
+                let ids = match self.world.owners.account_key(id) {
+                    Some((domain, name)) => all(&mut inventory.vms_of_account(domain, name).map(|known| known.vm().id)),
+                    None => Vec::new(),
+                };
+                (if said_gone { ids } else { Vec::new() }, said_gone, true)
+            }
+            Mark::Domain { id, said_gone } => {
+                let subtree = self.world.owners.subtree(id);
+                let ids = subtree.into_iter().flat_map(|domain| inventory.vms_of_domain(domain)).map(|known| known.vm().id);
+                (if said_gone { ids.collect() } else { Vec::new() }, said_gone, true)
+            }
+            Mark::Project { id, said_gone } => {
+                (all(&mut inventory.vms_of_project(id).map(|known| known.vm().id)), said_gone, true)
+            }
+            Mark::Resync => {
+                self.resync.request(now);
+                return;
+            }
+        };
+        self.owners_wanted |= owners;
+        // An interface or address that no known VM has: somebody's new one.
+        if ids.is_empty() && matches!(mark, Mark::Nic(_) | Mark::Ip(_)) {
+            self.resync.request(now);
+        }
+        for id in ids {
+            self.vms.mark(id, gone, now);
+        }
+    }
+
+    /// Whether a database error ends a one-shot run.
+    pub(super) fn db_trouble(&mut self, error: DbError) -> Result<(), EngineError> {
+        let now = self.now();
+        let first = *self.first_failure.get_or_insert(now);
+        self.metrics.passes.settle_failures.inc();
+        self.board.note_pass(Pass::Settle, Instant::now(), Err(chain(&error)));
+        tracing::warn!(error = %chain(&error), "cannot settle: tries again");
+        let given_up = !error.is_transient() || now.since(first) > super::engine::PATIENCE;
+        if self.settings.aim != Aim::Serve && given_up { Err(EngineError::Db(error)) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,285 @@
+//! What the engine does of its own accord: look-ups, readings, and settling names.
+
+use super::{
+    engine::{Aim, Engine, ZONES_EVERY},
+    error::EngineError,
+    settle::Prepared,
+};
+use crate::{
+    metrics::chain,
+    model::{Kind, Outcome, OwnerName},
+    observe::{Pass, Standing},
+    plan::{Budget, Decision, Losses},
+    powerdns::WriteError,
+    queue::Priority,
+};
+use std::{collections::HashMap, time::Instant};
+
+/// Names of one reading: about 1000 rows with those that stand already.
+const NAMES: usize = 300;
+/// Look-ups in flight; each asks about up to [`IDS`] VMs.
+const LOOKS: usize = 2;
+/// What one request asks about at most (facts: cloudstack 3.4: `ids` in a POST).
+const IDS: usize = 200;
+/// How often the same names are planned again at once before they wait.
+const REPLANS: u32 = 3;
+
+impl Engine {
+    /// Begins the readings that are due.
+    pub(super) fn start_work(&mut self) {
+        let now = self.now();
+        if self.resync.is_due(now) && !self.resync.is_running() {
+            let read = self.world.begin_read();
+            self.listings.push((read, now));
+            if self.listings.len() > 16 {
+                self.listings.remove(0);
+            }
+            self.resync.start(now);
+            self.board.begin_pass(Instant::now());
+            let audit = self.settings.aim == Aim::Plan || self.writer.is_some();
+            self.tasks.resync(read, audit);
+        }
+        if self.owners_wanted && !self.tasks.owners && !self.resync.is_running() && self.listed {
+            self.owners_wanted = false;
+            self.tasks.read_owners();
+        }
+        let zones_due = self.zones_read.is_none_or(|at| now.since(at) >= ZONES_EVERY);
+        if zones_due && !self.tasks.zones && !self.resync.is_running() && self.listed {
+            self.board.begin_pass(Instant::now());
+            self.tasks.read_zones(Vec::new());
+        }
+        while self.tasks.looks < LOOKS && self.listed {
+            let asked = self.vms.take(now, IDS);
+            if asked.is_empty() {
+                break;
+            }
+            let read = self.world.begin_read();
+            self.board.begin_pass(Instant::now());
+            self.tasks.look(asked, read);
+        }
+    }
+
+    /// Settles the next names that are due. Returns whether there were any.
+    pub(super) async fn settle_some(&mut self) -> Result<bool, EngineError> {
+        let now = self.now();
+        let taken = self.names.take(now, NAMES);
+        if taken.is_empty() {
+            return Ok(false);
+        }
+        self.board.begin_pass(Instant::now());
+        let priorities: HashMap<OwnerName, Priority> = taken.iter().cloned().collect();
+        let names: Vec<OwnerName> = taken.into_iter().map(|(name, _)| name).collect();
+        let before = self.metrics.passes.settle_failures.get();
+        self.settle(names, Losses::Hold, &priorities).await?;
+        if before == self.metrics.passes.settle_failures.get() {
+            self.board.note_pass(Pass::Settle, Instant::now(), Ok(()));
+            self.first_failure = None;
+        }
+        Ok(true)
+    }
+
+    /// Weighs what nobody announced, once everything else is done: all of it goes, or all of it is held.
+    pub(super) async fn settle_losses(&mut self) -> Result<bool, EngineError> {
+        let settled = self.audited && !self.resync.is_running() && self.names.is_empty();
+        if self.losses.is_empty() || !settled {
+            return Ok(false);
+        }
+        let total = self.losses.total();
+        let (owned, used) = match (self.settler.reader.owned_count().await, self.settler.reader.budget_used().await) {
+            (Ok(owned), Ok(used)) => (owned, used),
+            (Err(error), _) | (_, Err(error)) => {
+                self.db_trouble(error)?;
+                return Ok(false);
+            }
+        };
+        self.losses.weighed();
+        let percent = self.settings.plan.max_loss_percent;
+        if !(Budget { percent, owned, used }).allows(total) {
+            tracing::warn!(
+                records = total,
+                owned,
+                used,
+                percent,
+                "held: more records would go unannounced than DNS_MAX_LOSS_PERCENT allows within an hour; none of them goes"
+            );
+            self.hold(total);
+            return Ok(false);
+        }
+        self.hold(0);
+        let names = self.losses.names();
+        for chunk in names.chunks(NAMES) {
+            let priorities = chunk.iter().map(|name| (name.clone(), Priority::Repair)).collect();
+            self.settle(chunk.to_vec(), Losses::Allow, &priorities).await?;
+        }
+        Ok(true)
+    }
+
+    pub(super) fn hold(&mut self, records: u64) {
+        self.report.held = records;
+        self.metrics.passes.held.set(records);
+        self.board.set_held(crate::observe::Held { records, set: None });
+    }
+
+    /// Settles names, one transaction after another. A batch that fails is split by zone, then by name,
+    /// so that only the culprit waits (design 6).
+    async fn settle(
+        &mut self,
+        names: Vec<OwnerName>,
+        losses: Losses,
+        priorities: &HashMap<OwnerName, Priority>,
+    ) -> Result<(), EngineError> {
+        let mut batches = vec![(names, 0_u32)];
+        while let Some((names, tries)) = batches.pop() {
+            let prepared = match self.settler.prepare(&mut self.world, &names, losses).await {
+                Ok(prepared) => prepared,
+                Err(error) => {
+                    self.put_back(&names);
+                    return self.db_trouble(error);
+                }
+            };
+            match self.write(&prepared).await {
+                Ok(()) => {
+                    if !prepared.deferred.is_empty() {
+                        batches.push((prepared.deferred.clone(), 0));
+                    }
+                    self.note_settled(prepared, losses, priorities);
+                }
+                Err(WriteError::Fenced) => {
+                    tracing::warn!("fenced: another process holds the lease; nothing was written");
+                    if self.settings.aim != Aim::Serve {
+                        return Err(EngineError::LeaseLost);
+                    }
+                    self.stand_down();
+                    return Ok(());
+                }
+                Err(error) if tries < REPLANS && error.is_transient() => batches.push((names, tries + 1)),
+                Err(error) => {
+                    self.split(names, error, &mut batches)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, prepared: &Prepared) -> Result<(), WriteError> {
+        if self.settings.aim == Aim::Plan || prepared.batch.is_empty() {
+            return Ok(());
+        }
+        let Some((writer, _)) = &self.writer else { return Err(WriteError::Fenced) };
+        let committed = self.settler.commit(&self.world, writer, &prepared.batch).await?;
+        self.serials.extend(committed.serials);
+        Ok(())
+    }
+
+    /// One name alone waits with backoff; several are tried zone by zone, then one by one.
+    fn split(
+        &mut self,
+        names: Vec<OwnerName>,
+        error: WriteError,
+        batches: &mut Vec<(Vec<OwnerName>, u32)>,
+    ) -> Result<(), EngineError> {
+        if names.len() > 1 {
+            let mut zones: HashMap<u32, Vec<OwnerName>> = HashMap::new();
+            for name in &names {
+                let zone = self.world.zones.enclosing(name.as_str()).map_or(0, |zone| zone.id);
+                zones.entry(zone).or_default().push(name.clone());
+            }
+            if zones.len() > 1 {
+                batches.extend(zones.into_values().map(|names| (names, 0)));
+            } else {
+                batches.extend(names.into_iter().map(|name| (vec![name], 0)));
+            }
+            return Ok(());
+        }
+        self.metrics.passes.settle_failures.inc();
+        let text = chain(&error);
+        for name in names {
+            tracing::warn!(%name, error = %text, "cannot settle the name: tries again");
+            let tries = self.unsettled.entry(name.clone()).or_default();
+            *tries += 1;
+            let (now, jitter) = (self.now(), self.roll());
+            self.names.failed(&name, now, jitter);
+        }
+        self.board.note_pass(Pass::Settle, Instant::now(), Err(text));
+        Ok(())
+    }
+
+    fn put_back(&mut self, names: &[OwnerName]) {
+        let now = self.now();
+        for name in names {
+            let jitter = self.roll();
+            self.names.failed(name, now, jitter);
+        }
+    }
+
+    fn note_settled(&mut self, prepared: Prepared, losses: Losses, priorities: &HashMap<OwnerName, Priority>) {
+        for name in prepared.also {
+            self.mark(&name, Priority::Live);
+        }
+        for (name, decision) in prepared.decisions {
+            let priority = priorities.get(&name).copied().unwrap_or(Priority::Repair);
+            self.note_decision(&name, &decision, priority);
+            self.losses.note(&name, if losses == Losses::Hold { decision.held } else { 0 });
+            self.unsettled.remove(&name);
+            if decision.held == 0 {
+                self.world.settled(&name);
+            }
+            self.names.done(&name);
+            self.metrics.passes.settled.inc();
+        }
+    }
+
+    /// After COMMIT: counts, the board, and the reverse names whose forward name stands differently.
+    fn note_decision(&mut self, name: &OwnerName, decision: &Decision, priority: Priority) {
+        if self.settings.aim == Aim::Plan {
+            self.report.plan.add(name, decision, &self.world.zones);
+            self.settler.overlay.note(name, decision);
+        }
+        self.report.inserted += decision.inserts.len() as u64;
+        self.report.deleted += decision.deletes.len() as u64;
+        self.report.retimed += decision.retimes.len() as u64;
+        if priority == Priority::Repair && decision.rows() > 0 && self.metrics.passes.resyncs.get() > 1 {
+            self.report.repairs += 1;
+            self.metrics.passes.repairs.inc();
+        }
+        for (owned, why) in &decision.deletes {
+            let row = owned.row();
+            tracing::debug!(%name, rtype = %row.rtype, content = %row.content, why, "delete");
+        }
+        for row in &decision.inserts {
+            tracing::debug!(%name, rtype = %row.rtype, content = %row.content, vm = %row.vm, kind = %row.kind, "insert");
+        }
+        let standings: Vec<Standing> = (decision.outcomes.iter())
+            .filter(|(_, _, outcome)| *outcome != Outcome::Served)
+            .map(|(vm, kind, outcome)| Standing::new(Some(*vm), *kind, outcome, detail(outcome)))
+            .collect();
+        let before = self.board.name(name).map(|state| state.standings).unwrap_or_default();
+        let changed = before != standings;
+        self.board.set_name(name.clone(), standings);
+        if changed || !decision.is_empty() {
+            let mut vms: Vec<_> = (decision.outcomes.iter())
+                .filter(|(_, kind, _)| *kind == Kind::Name)
+                .map(|(vm, _, _)| *vm)
+                .chain(decision.endings.iter().map(|ending| ending.entry.vm))
+                .collect();
+            vms.sort_unstable();
+            vms.dedup();
+            for reverse in vms.into_iter().flat_map(|vm| self.world.reverse_names(vm)).collect::<Vec<_>>() {
+                if reverse != *name {
+                    self.mark(&reverse, priority);
+                }
+            }
+        }
+    }
+}
+
+fn detail(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Waiting { holder: Some(holder) } => format!("held by VM {holder}"),
+        Outcome::Waiting { holder: None } => "the zone has no holder for it yet".to_owned(),
+        Outcome::Blocked { by } => format!("foreign: {by}"),
+        Outcome::Released { how } => (*how).to_owned(),
+        Outcome::Retired(barrier) => barrier.to_string(),
+        _ => String::new(),
+    }
+}
