@@ -1,6 +1,6 @@
 //! From status and bytes to an answer or an error; pure (facts: cloudstack 3.2).
 
-use super::{ApiError, wire::Field};
+use super::{ApiError, error::Refusal, wire::Field};
 use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, MapAccess, Visitor},
@@ -84,14 +84,15 @@ pub(super) fn check(
     if status == 200 && code.is_none() {
         return Ok(());
     }
-    let text = bounded(failure.errortext.text().unwrap_or_default(), secrets);
+    let words = failure.errortext.text().unwrap_or_default();
+    let text = bounded(words, secrets);
     // CloudStack's HTTP status equals its errorcode; where a proxy has changed one, the body knows better.
     let status = code.unwrap_or(status);
     Err(match status {
-        401 | 432 if text.contains("not available for user") => ApiError::NotAllowed { command, text },
+        401 | 432 if words.contains("not available for user") => ApiError::NotAllowed { command, text },
         401 => ApiError::Unauthorized { command, text },
-        429 => ApiError::Throttled { command, after: retry_after(&text), text },
-        431 => ApiError::Param { command, text },
+        429 => ApiError::Throttled { command, after: retry_after(words), text },
+        431 => ApiError::Param { command, refusal: Refusal::read(words), text },
         502..=504 => ApiError::Unavailable { command, status },
         530 => ApiError::Internal { command, text },
         531 => ApiError::Permission { command, text },

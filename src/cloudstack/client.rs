@@ -137,8 +137,7 @@ fn check_endpoint(endpoint: &str) -> Result<(), ApiError> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, ApiError> {
-    let pem =
-        std::fs::read(path).map_err(|source| ApiError::CaFile { path: path.to_owned(), source })?;
+    let pem = std::fs::read(path).map_err(|source| ApiError::CaFile { path: path.to_owned(), source })?;
     match reqwest::Certificate::from_pem_bundle(&pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         _ => Err(ApiError::CaFormat { path: path.to_owned() }),
@@ -174,9 +173,13 @@ mod tests {
 
     #[test]
     fn endpoints_that_cannot_be_signed_for_are_refused() {
-        for wrong in ["", "host/client/api", "ftp://host/client/api", "https://host/client/api?x=1",
-            "https://user:pass@host/client/api"]
-        {
+        for wrong in [
+            "",
+            "host/client/api",
+            "ftp://host/client/api",
+            "https://host/client/api?x=1",
+            "https://user:pass@host/client/api",
+        ] {
             assert!(check_endpoint(wrong).is_err(), "{wrong}");
         }
         assert!(check_endpoint("https://host/client/api").is_ok());

@@ -66,6 +66,8 @@ pub enum ApiError {
     Param {
         /// The API command.
         command: &'static str,
+        /// What is wrong with it.
+        refusal: Refusal,
         /// The server's words.
         text: String,
     },
@@ -187,25 +189,57 @@ impl ApiError {
         }
     }
 
-    /// The page size that the server allows, if it refused ours (431 "Page size can't exceed max allowed
-    /// page size value: N").
+    /// The page size that the server allows, if it refused ours.
     pub(super) fn allowed_page_size(&self) -> Option<usize> {
-        let Self::Param { text, .. } = self else { return None };
-        let (_, number) = text.split_once("max allowed page size value:")?;
-        let number = number.trim_start();
-        let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
-        number[..end].parse().ok().filter(|size| *size > 0)
+        match self {
+            Self::Param { refusal: Refusal::PageSize(size), .. } if *size > 0 => Some(*size),
+            _ => None,
+        }
     }
 
     /// Whether this is the 431 that says that an id names nothing, rather than any other 431.
     pub(super) fn is_no_such_entity(&self) -> bool {
-        matches!(self, Self::Param { text, .. } if text.contains("entity does not exist"))
+        matches!(self, Self::Param { refusal: Refusal::NoSuchEntity(_), .. })
     }
 
     /// Likewise, and not about another value than this id: a server that knows some other parameter's
     /// value for dead (an old one, `projectid=-1`) has not said anything about the VM.
     pub(super) fn says_missing(&self, id: &str) -> bool {
-        let Self::Param { text, .. } = self else { return false };
-        self.is_no_such_entity() && (!text.contains("value=") || text.to_ascii_lowercase().contains(id))
+        match self {
+            Self::Param { refusal: Refusal::NoSuchEntity(value), .. } => {
+                value.as_ref().is_none_or(|value| value.eq_ignore_ascii_case(id))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What the server finds wrong with a parameter, read from its words: all are 431 (facts: cloudstack 3.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// "Page size can't exceed max allowed page size value: N".
+    PageSize(usize),
+    /// "Invalid parameter id value=… entity does not exist", with the value, if it is named.
+    NoSuchEntity(Option<String>),
+    /// Anything else.
+    Other,
+}
+
+impl Refusal {
+    /// Reads the server's words, whole.
+    pub(super) fn read(text: &str) -> Self {
+        if let Some((_, number)) = text.split_once("max allowed page size value:") {
+            let number = number.trim_start();
+            let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
+            return number[..end].parse().map_or(Self::Other, Self::PageSize);
+        }
+        if !text.contains("entity does not exist") {
+            return Self::Other;
+        }
+        let value = text.split_once("value=").map(|(_, value)| {
+            let end = value.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(value.len());
+            value[..end].chars().take(64).collect()
+        });
+        Self::NoSuchEntity(value)
     }
 }

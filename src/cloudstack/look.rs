@@ -58,11 +58,7 @@ impl Client {
                 let _ = write!(list, "{}{id}", if list.is_empty() { "" } else { "," });
             }
             let mut params = vm_params(reach == Reach::Everything);
-            params.extend([
-                ("ids", list),
-                ("page", "1".to_owned()),
-                ("pagesize", ids.len().to_string()),
-            ]);
+            params.extend([("ids", list), ("page", "1".to_owned()), ("pagesize", ids.len().to_string())]);
             let page = match self.call("listVirtualMachines", &params, wire::page::<Vm>).await {
                 Ok(page) => page,
                 Err(err) if err.is_no_such_entity() || self.adapt(&err, ids.len()) => {

@@ -30,5 +30,5 @@ mod wire_vm;
 mod fake;
 
 pub use client::{Client, Settings};
-pub use error::ApiError;
+pub use error::{ApiError, Refusal};
 pub use listing::VmListing;

@@ -7,9 +7,8 @@ pub(super) fn read(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
     let number = |from: usize, to: usize| -> Option<i64> {
         let part = bytes.get(from..to)?;
-        part.iter().try_fold(0i64, |sum, byte| {
-            byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0'))
-        })
+        part.iter()
+            .try_fold(0i64, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))
     };
     let is = |at: usize, byte: u8| bytes.get(at) == Some(&byte);
     if !(is(4, b'-') && is(7, b'-') && (is(10, b'T') || is(10, b' ')) && is(13, b':') && is(16, b':')) {
@@ -67,8 +66,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
@@ -98,9 +96,15 @@ mod tests {
 
     #[test]
     fn text_that_is_no_time_is_refused() {
-        for text in ["", "yesterday", "2026-13-04T10:15:01+0000", "2026-03-04T10:15:01 CET", "2026-03-04",
-            "2026-03-04T10:15:01+é", "2026-03-04T10:15:01+00é"]
-        {
+        for text in [
+            "",
+            "yesterday",
+            "2026-13-04T10:15:01+0000",
+            "2026-03-04T10:15:01 CET",
+            "2026-03-04",
+            "2026-03-04T10:15:01+é",
+            "2026-03-04T10:15:01+00é",
+        ] {
             assert_eq!(read(text), None, "{text}");
         }
     }

@@ -169,7 +169,9 @@ impl Flaws {
         }
         let value = match field {
             Field::Absent => "missing".to_owned(),
-            Field::Text(text) => format!("{:?}", answer::bounded(text, &[]).chars().take(60).collect::<String>()),
+            Field::Text(text) => {
+                format!("{:?}", answer::bounded(text, &[]).chars().take(60).collect::<String>())
+            }
             Field::Other => "not a plain value".to_owned(),
         };
         self.0.push(format!("{what}: {value}").into());

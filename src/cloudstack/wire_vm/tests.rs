@@ -7,7 +7,8 @@ use crate::cloudstack::{
 };
 
 fn sample(name: &str) -> Page<Vm> {
-    page(&std::fs::read(format!("{}/fixtures/cloudstack/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()).unwrap()
+    page(&std::fs::read(format!("{}/fixtures/cloudstack/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap())
+        .unwrap()
 }
 
 fn one(vm: &str) -> Page<Vm> {
@@ -19,7 +20,9 @@ const ID: &str = "0b6f3c1e-6a51-4d0e-9a44-5f6f0b8e1a01";
 const DOMAIN: &str = "e5e50000-0000-4000-8000-000000000002";
 
 fn with(fields: &str) -> Page<Vm> {
-    one(&format!(r#"{{"id":"{ID}","name":"a","state":"Running","account":"x","domainid":"{DOMAIN}"{fields}}}"#))
+    one(&format!(
+        r#"{{"id":"{ID}","name":"a","state":"Running","account":"x","domainid":"{DOMAIN}"{fields}}}"#
+    ))
 }
 
 #[test]
@@ -82,8 +85,10 @@ fn flaws_are_few_short_and_printable() {
 
 #[test]
 fn addresses_that_are_not_there_are_no_flaws() {
-    let page = with(r#","created":"2026-03-04T10:15:01+0000","group":"","nic":[{"id":"a1a10000-0000-4000-8000-000000000001",
-        "networkid":"b2b20000-0000-4000-8000-000000000001","ipaddress":"","ip6address":null}]"#);
+    let page = with(
+        r#","created":"2026-03-04T10:15:01+0000","group":"","nic":[{"id":"a1a10000-0000-4000-8000-000000000001",
+        "networkid":"b2b20000-0000-4000-8000-000000000001","ipaddress":"","ip6address":null}]"#,
+    );
     let vm = &page.good[0];
     assert_eq!((vm.flaws.len(), vm.group.as_ref(), vm.nics[0].device), (0, None, u32::MAX));
 }
@@ -98,9 +103,22 @@ fn what_cannot_be_read_is_counted_and_leaves_the_rest_alone() {
         (r#"{"id":"no"}"#.to_owned(), None),
         (format!(r#"{{"id":"{ID}"}}"#), id),
         (format!(r#"{{"id":"{ID}","name":"a","state":"Running","account":"x"}}"#), id),
-        (format!(r#"{{"id":"{ID}","name":"a","state":"Running","domainid":"{DOMAIN}","projectid":"?"}}"#), id),
-        (format!(r#"{{"id":"{ID}","name":"a","state":"Running","account":"x","domainid":"{DOMAIN}","nic":{{}}}}"#), id),
-        (format!(r#"{{"id":"{ID}","name":"a","state":"Running","account":"x","domainid":"{DOMAIN}","nic":[1]}}"#), id),
+        (
+            format!(r#"{{"id":"{ID}","name":"a","state":"Running","domainid":"{DOMAIN}","projectid":"?"}}"#),
+            id,
+        ),
+        (
+            format!(
+                r#"{{"id":"{ID}","name":"a","state":"Running","account":"x","domainid":"{DOMAIN}","nic":{{}}}}"#
+            ),
+            id,
+        ),
+        (
+            format!(
+                r#"{{"id":"{ID}","name":"a","state":"Running","account":"x","domainid":"{DOMAIN}","nic":[1]}}"#
+            ),
+            id,
+        ),
     ] {
         let page = one(&vm);
         assert_eq!((page.len, page.good.len(), &page.unread[..]), (1, 0, &[Unread(id)][..]), "{vm}");
@@ -110,14 +128,18 @@ fn what_cannot_be_read_is_counted_and_leaves_the_rest_alone() {
 #[test]
 fn a_field_twice_and_bytes_that_are_no_text_still_give_a_page() {
     assert_eq!(with(r#","name":"b""#).good.len(), 1);
-    let mut body = br#"{"listvirtualmachinesresponse":{"count":1,"virtualmachine":[{"id":"x","name":""#.to_vec();
+    let mut body =
+        br#"{"listvirtualmachinesresponse":{"count":1,"virtualmachine":[{"id":"x","name":""#.to_vec();
     body.extend_from_slice(b"\xff\"}]}}");
     assert_eq!(page::<Vm>(&body).unwrap().unread.len(), 1);
 }
 
 #[test]
 fn truncated_and_foreign_answers_are_errors() {
-    let whole = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/cloudstack/listVirtualMachines.page1.json"));
+    let whole = std::fs::read(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/fixtures/cloudstack/listVirtualMachines.page1.json"
+    ));
     let whole = whole.unwrap();
     for cut in [0, 1, 20, 60, whole.len() / 2, whole.len() - 5] {
         assert!(matches!(page::<Vm>(&whole[..cut]), Err(ApiError::BadBody { .. })), "{cut}");
