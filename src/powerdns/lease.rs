@@ -1,0 +1,163 @@
+//! The lease: who writes for this owner id, by the database's clock alone.
+
+use super::{Database, DbError, decode::Cells, schema::VERSION, session::Session, sql::text};
+use mysql_async::Value;
+use std::time::Duration;
+
+/// The right to write, until somebody else's epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    pub(super) epoch: u64,
+    pub(super) holder: String,
+}
+
+impl Lease {
+    /// Grows by one whenever the lease changes hands.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Who holds it.
+    pub fn holder(&self) -> &str {
+        &self.holder
+    }
+}
+
+/// What trying to get the lease came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Acquire {
+    /// It is ours.
+    Held(Lease),
+    /// Somebody else has it.
+    Busy {
+        /// Who, as that process calls itself.
+        holder: String,
+        /// How long until it ends unless it is renewed.
+        expires_in: Duration,
+    },
+}
+
+/// The lease as it stands, whoever has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The epoch, on which a writing verb fences.
+    pub epoch: u64,
+    /// The last holder; empty where it was released.
+    pub holder: String,
+    /// How long until it ends; zero where it has ended.
+    pub expires_in: Duration,
+    /// Transactions committed for this owner id so far.
+    pub fence: u64,
+    /// The cloud that the owner id is bound to.
+    pub cloud: Option<String>,
+}
+
+impl Standing {
+    /// Whether some process holds the lease now.
+    pub fn is_held(&self) -> bool {
+        !self.holder.is_empty() && !self.expires_in.is_zero()
+    }
+}
+
+/// What binding the owner id to a cloud came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bound {
+    /// It was bound to this cloud already.
+    Same,
+    /// It was bound to none and now is to this one.
+    New,
+    /// It is bound to another one, and stays so.
+    Other(String),
+}
+
+/// Reads the owner's line; with `lock` it stays as it is until the transaction ends.
+pub(super) async fn standing(
+    session: &mut Session,
+    owner: &str,
+    lock: bool,
+) -> Result<Option<Standing>, DbError> {
+    const WHAT: &str = "reading the lease";
+    let end = if lock { " FOR UPDATE" } else { "" };
+    let sql = format!(
+        "SELECT epoch, holder, TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), expires_at), fence, cloud, \
+         schema_version FROM cs_powerdns_owner WHERE owner_id = ?{end}"
+    );
+    let rows = session.rows(WHAT, &sql, vec![text(owner)]).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let mut cells = Cells::of(row);
+    let epoch = cells.unsigned();
+    let holder = cells.text();
+    let micros = cells.int().unwrap_or(0);
+    let fence = cells.unsigned().unwrap_or(0);
+    let cloud = cells.text().map(std::borrow::Cow::into_owned);
+    let found = cells.number().unwrap_or(0);
+    if found > VERSION {
+        return Err(DbError::SchemaVersion { found, known: VERSION });
+    }
+    Ok(Some(Standing {
+        epoch: epoch.ok_or(DbError::Answer { what: WHAT, lacks: "an epoch" })?,
+        holder: holder.unwrap_or_default().into_owned(),
+        expires_in: Duration::from_micros(u64::try_from(micros).unwrap_or(0)),
+        fence,
+        cloud,
+    }))
+}
+
+impl Database {
+    /// Keeps the lease. False: it is somebody else's by now, stop writing. On a connection of its own.
+    pub async fn renew(&self, lease: &Lease) -> Result<bool, DbError> {
+        let sql = "UPDATE cs_powerdns_owner SET expires_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND \
+                   WHERE owner_id = ? AND epoch = ? AND holder = ?";
+        let values = vec![self.ttl(), text(&self.settings().owner), lease.epoch.into(), text(&lease.holder)];
+        let found = self.lease_session().await?.run("renewing the lease", sql, values).await?;
+        Ok(found == 1)
+    }
+
+    /// Lets the next one in at once. Failing costs the next one the rest of the lease's time.
+    pub async fn release(&self, lease: Lease) {
+        let sql = "UPDATE cs_powerdns_owner SET holder = '', expires_at = UTC_TIMESTAMP(6) \
+                   WHERE owner_id = ? AND epoch = ? AND holder = ?";
+        let values = vec![text(&self.settings().owner), lease.epoch.into(), text(&lease.holder)];
+        let done = match self.lease_session().await {
+            Ok(mut session) => session.run("releasing the lease", sql, values).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = done {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "lease not released: the next holder waits until it has expired"
+            );
+        }
+    }
+
+    /// Binds the owner id to a cloud, once (design 7, "The right cloud").
+    pub async fn bind_cloud(&self, lease: &Lease, cloud: &str) -> Result<Bound, DbError> {
+        let owner = &self.settings().owner;
+        let sql = "UPDATE cs_powerdns_owner SET cloud = ? WHERE owner_id = ? AND epoch = ? AND cloud IS NULL";
+        let mut session = self.session().await?;
+        let values = vec![text(cloud), text(owner), lease.epoch.into()];
+        if session.run("binding the cloud", sql, values).await? == 1 {
+            return Ok(Bound::New);
+        }
+        match standing(&mut session, owner, false).await?.and_then(|standing| standing.cloud) {
+            Some(bound) if bound == cloud => Ok(Bound::Same),
+            Some(bound) => Ok(Bound::Other(bound)),
+            // Not bound and not ours to bind: the lease is gone, which the next renewal says too.
+            None => Err(DbError::Answer { what: "binding the cloud", lacks: "our lease's epoch" }),
+        }
+    }
+
+    /// Binds the owner id to another cloud, for the verb `rebind`.
+    pub async fn rebind(&self, cloud: &str) -> Result<(), DbError> {
+        let owner = &self.settings().owner;
+        let mut session = self.session().await?;
+        super::acquire::ensure_owner(&mut session, owner).await?;
+        let sql = "UPDATE cs_powerdns_owner SET cloud = ? WHERE owner_id = ?";
+        session.run("binding the cloud", sql, vec![text(cloud), text(owner)]).await?;
+        Ok(())
+    }
+
+    pub(super) fn ttl(&self) -> Value {
+        Value::UInt(u64::try_from(self.settings().lease_ttl.as_micros()).unwrap_or(u64::MAX))
+    }
+}

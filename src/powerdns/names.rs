@@ -1,0 +1,173 @@
+//! Everything that stands at some names: rows, entries, and rows that entries still point at.
+
+use super::{
+    DbError,
+    decode::{self, Cells, ENTRY, ROW},
+    session::Session,
+    sql::{LIST, marks, pad, text},
+};
+use crate::model::{Entry, OwnerId, OwnerName, RecordId, Row};
+use mysql_async::Value;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Rows and entries at some names, in every zone.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NameRows {
+    rows: Vec<Row>,
+    entries: Vec<Entry>,
+    strays: HashMap<RecordId, Row>,
+}
+
+impl NameRows {
+    /// Sorts what was read. `strays` are rows by record id of entries that lack an equal row.
+    pub fn new(mut rows: Vec<Row>, mut entries: Vec<Entry>, strays: Vec<Row>) -> Self {
+        rows.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+        entries.sort_by(|a, b| {
+            (&a.name, &a.rtype, &a.content, a.zone).cmp(&(&b.name, &b.rtype, &b.content, b.zone))
+        });
+        Self { rows, entries, strays: strays.into_iter().map(|row| (row.id, row)).collect() }
+    }
+
+    /// All rows, by name and id.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// All entries of all owner ids, by name, type and content.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The rows at one name, by id.
+    pub fn rows_at(&self, name: &str) -> &[Row] {
+        at(&self.rows, name, |row| row.name.as_str())
+    }
+
+    /// The entries at one name.
+    pub fn entries_at(&self, name: &str) -> &[Entry] {
+        at(&self.entries, name, |entry| entry.name.as_str())
+    }
+
+    /// The row with the record id of an own entry that has no equal row at its name, wherever that row
+    /// stands by now. Where its name has become none, it carries the entry's.
+    pub fn stray(&self, id: RecordId) -> Option<&Row> {
+        self.strays.get(&id)
+    }
+}
+
+fn at<'a, T>(sorted: &'a [T], name: &str, of: impl Fn(&T) -> &str) -> &'a [T] {
+    let from = sorted.partition_point(|item| of(item) < name);
+    let len = sorted[from..].partition_point(|item| of(item) == name);
+    &sorted[from..from + len]
+}
+
+/// A column's IN list of names, padded.
+fn name_list(names: &[OwnerName]) -> (String, Vec<Value>) {
+    let mut values: Vec<Value> = names.iter().map(|name| text(name.as_str())).collect();
+    let n = pad(&mut values, 1);
+    (marks(n), values)
+}
+
+/// Sorted, each once.
+pub(super) fn sorted(names: impl IntoIterator<Item = OwnerName>) -> Vec<OwnerName> {
+    let mut names: Vec<OwnerName> = names.into_iter().collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The rows of these names in every zone; locked, they stay as they are until the transaction ends. Odd
+/// case is the same name; trailing blanks, which the collation overlooks, are none.
+pub(super) async fn rows(
+    session: &mut Session,
+    names: &[OwnerName],
+    lock: bool,
+) -> Result<Vec<Row>, DbError> {
+    let end = if lock { " FOR UPDATE" } else { "" };
+    let mut rows = Vec::new();
+    for names in names.chunks(LIST) {
+        let (list, values) = name_list(names);
+        let sql = format!("SELECT {ROW} FROM records r WHERE r.name IN ({list}){end}");
+        let answer = session.rows("reading the rows of names", &sql, values).await?;
+        rows.extend(answer.iter().filter_map(|row| decode::row(&mut Cells::of(row), None)));
+    }
+    Ok(rows)
+}
+
+/// The entries of all owner ids at these names; none where our tables do not exist.
+async fn entries(session: &mut Session, names: &[OwnerName], owner: &OwnerId) -> Result<Vec<Entry>, DbError> {
+    let mut entries = Vec::new();
+    for names in names.chunks(LIST) {
+        let (list, values) = name_list(names);
+        let sql = format!("SELECT {ENTRY} FROM cs_powerdns_ledger l WHERE l.name IN ({list})");
+        let answer = match session.rows("reading the entries of names", &sql, values).await {
+            Err(error) if error.is_absent_table() => return Ok(vec![]),
+            answer => answer?,
+        };
+        for row in &answer {
+            match decode::entry(&mut Cells::of(row), owner) {
+                Some(entry) => entries.push(entry),
+                None => tracing::warn!("a line of cs_powerdns_ledger cannot be read and is passed over"),
+            }
+        }
+    }
+    Ok(entries)
+}
+
+/// Reads names. Entries first: a row that another owner id writes meanwhile is foreign either way.
+pub(super) async fn read(
+    session: &mut Session,
+    names: &[OwnerName],
+    owner: &OwnerId,
+) -> Result<NameRows, DbError> {
+    let names = sorted(names.iter().cloned());
+    let entries = entries(session, &names, owner).await?;
+    let rows = rows(session, &names, false).await?;
+
+    let same: HashSet<_> = rows.iter().map(|row| (row.zone, &row.name, &row.rtype, &row.content)).collect();
+    let wanted: BTreeMap<RecordId, &OwnerName> = entries
+        .iter()
+        .filter(|entry| entry.owner == *owner && entry.record != 0)
+        .filter(|entry| !same.contains(&(entry.zone, &entry.name, &entry.rtype, &entry.content)))
+        .map(|entry| (entry.record, &entry.name))
+        .collect();
+    let mut strays = Vec::new();
+    let ids: Vec<RecordId> = wanted.keys().copied().collect();
+    for ids in ids.chunks(LIST) {
+        let mut values: Vec<Value> = ids.iter().map(|id| Value::from(*id)).collect();
+        let n = pad(&mut values, 1);
+        let sql = format!("SELECT {ROW} FROM records r WHERE r.id IN ({})", marks(n));
+        for row in session.rows("reading rows by id", &sql, values).await? {
+            let name = Cells::of(&row).unsigned().and_then(|id| wanted.get(&id).copied());
+            strays.extend(decode::row(&mut Cells::of(&row), name));
+        }
+    }
+    Ok(NameRows::new(rows, entries, strays))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Content, RecordType, Ttl};
+
+    fn row(id: RecordId, name: &str) -> Row {
+        Row {
+            id,
+            zone: 1,
+            name: OwnerName::parse(name).unwrap(),
+            rtype: RecordType::A,
+            content: Content::V4([192, 0, 2, 1].into()),
+            ttl: Some(Ttl(60)),
+            disabled: false,
+            auth: Some(true),
+            ordername: None,
+        }
+    }
+
+    #[test]
+    fn rows_are_found_by_name() {
+        let names = NameRows::new(vec![row(3, "b.org"), row(2, "a.org"), row(1, "b.org")], vec![], vec![]);
+        let ids = |name| names.rows_at(name).iter().map(|row| row.id).collect::<Vec<_>>();
+        assert_eq!((ids("a.org"), ids("b.org"), ids("c.org")), (vec![2], vec![1, 3], vec![]));
+    }
+}

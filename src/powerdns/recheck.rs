@@ -1,0 +1,165 @@
+//! The locking re-read against the plan: what stands must be what the plan saw plus its own changes.
+
+use crate::model::{Batch, Content, EntryPut, OwnerName, RecordId, RecordType, Row, Ttl, ZoneId};
+use std::collections::{HashMap, HashSet};
+
+/// What of a row is compared. Not `auth` and `ordername`, which rectify changes at any time.
+type Fingerprint<'a> = (ZoneId, &'a OwnerName, &'a RecordType, Option<&'a Content>, Option<Ttl>, bool);
+
+/// Of an empty non-terminal only that it is there: rectify makes them anew.
+fn fingerprint(row: &Row, ttl: Option<Ttl>) -> Fingerprint<'_> {
+    match row.rtype {
+        RecordType::Ent => (row.zone, &row.name, &row.rtype, None, None, row.disabled),
+        _ => (row.zone, &row.name, &row.rtype, Some(&row.content), ttl, row.disabled),
+    }
+}
+
+/// A SOA row changes with every edit of its zone, whoever makes it, and says nothing about the name.
+fn counts(row: &Row) -> bool {
+    row.rtype != RecordType::Soa
+}
+
+/// Where the rows of the batch's names differ from what they must be, in words; none where they agree.
+pub(super) fn difference(batch: &Batch, actual: &[Row]) -> Option<String> {
+    let gone: HashSet<RecordId> = (batch.deletes.iter().map(|owned| owned.row().id))
+        .chain(batch.ents_out.iter().map(|ent| ent.id))
+        .collect();
+    let retimed: HashMap<RecordId, Ttl> =
+        batch.retimes.iter().map(|(owned, ttl)| (owned.row().id, *ttl)).collect();
+    let seen: HashSet<&OwnerName> = batch.seen.iter().map(|seen| &seen.name).collect();
+
+    // Rows that the plan saw and that stay, by id where ids last, and rows that have no id yet.
+    let mut by_id: HashMap<RecordId, Fingerprint<'_>> = HashMap::new();
+    let mut without: HashMap<Fingerprint<'_>, usize> = HashMap::new();
+    for row in batch.seen.iter().flat_map(|seen| &seen.rows) {
+        if gone.contains(&row.id) || !counts(row) {
+            continue;
+        }
+        let print = fingerprint(row, retimed.get(&row.id).copied().or(row.ttl));
+        if row.rtype == RecordType::Ent {
+            *without.entry(print).or_default() += 1;
+        } else {
+            by_id.insert(row.id, print);
+        }
+    }
+    for new in batch.inserts.iter().chain(&batch.ents_in).filter(|new| seen.contains(&new.name)) {
+        let ent = new.rtype == RecordType::Ent;
+        let content = (!ent).then_some(&new.content);
+        let print = (new.zone, &new.name, &new.rtype, content, (!ent).then_some(new.ttl), false);
+        *without.entry(print).or_default() += 1;
+    }
+
+    for row in actual.iter().filter(|row| counts(row) && seen.contains(&row.name)) {
+        let print = fingerprint(row, row.ttl);
+        if let Some(expected) = by_id.remove(&row.id) {
+            if expected != print {
+                return Some(format!("{} {} has been edited", row.name, row.rtype));
+            }
+        } else if let Some(left) = without.get_mut(&print).filter(|left| **left > 0) {
+            *left -= 1;
+        } else {
+            return Some(format!("{} {} {} has been added", row.name, row.rtype, row.content));
+        }
+    }
+    let missing =
+        by_id.into_values().chain(without.into_iter().filter(|(_, n)| *n > 0).map(|(print, _)| print));
+    let missing = missing.min_by_key(|print| print.1)?;
+    Some(format!("{} {} has been deleted", missing.1, missing.2))
+}
+
+/// The record id of each put, in order: the one that it carries, else that of the equal enabled row, of
+/// several the lowest. An error names the put that has no row.
+pub(super) fn record_ids(puts: &[EntryPut], actual: &[Row]) -> Result<Vec<RecordId>, String> {
+    let mut rows: HashMap<(ZoneId, &OwnerName, &RecordType, &Content), RecordId> = HashMap::new();
+    for row in actual.iter().filter(|row| !row.disabled) {
+        let id = rows.entry((row.zone, &row.name, &row.rtype, &row.content)).or_insert(row.id);
+        *id = (*id).min(row.id);
+    }
+    let id = |put: &EntryPut| {
+        let entry = &put.entry;
+        if entry.record != 0 {
+            return Ok(entry.record);
+        }
+        let row = rows.get(&(entry.zone, &entry.name, &entry.rtype, &entry.content));
+        row.copied()
+            .ok_or_else(|| format!("{} {} {} is no longer there", entry.name, entry.rtype, entry.content))
+    };
+    puts.iter().map(id).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{NewRow, Reorder, Seen};
+
+    fn name(text: &str) -> OwnerName {
+        OwnerName::parse(text).unwrap()
+    }
+
+    fn row(id: RecordId, text: &str, last: u8) -> Row {
+        Row {
+            id,
+            zone: 1,
+            name: name(text),
+            rtype: RecordType::A,
+            content: Content::V4([192, 0, 2, last].into()),
+            ttl: Some(Ttl(60)),
+            disabled: false,
+            auth: Some(true),
+            ordername: None,
+        }
+    }
+
+    fn ent(id: RecordId, text: &str) -> Row {
+        Row { rtype: RecordType::Ent, content: Content::Raw("".into()), ttl: None, ..row(id, text, 0) }
+    }
+
+    fn insert(text: &str, last: u8) -> NewRow {
+        let row = row(0, text, last);
+        let (zone, content) = (row.zone, row.content);
+        NewRow { zone, name: row.name, rtype: row.rtype, content, ttl: Ttl(60), auth: true, ordername: None }
+    }
+
+    fn batch(rows: Vec<Row>) -> Batch {
+        Batch {
+            inserts: vec![insert("a.org", 2)],
+            seen: vec![Seen { name: name("a.org"), rows }],
+            ..Batch::default()
+        }
+    }
+
+    #[test]
+    fn what_the_plan_saw_and_its_own_rows_agree() {
+        let batch = batch(vec![row(1, "a.org", 1)]);
+        let reordered = Row { ordername: Some("a".into()), ..row(1, "a.org", 1) };
+        assert_eq!(difference(&batch, &[reordered, row(9, "a.org", 2)]), None);
+        assert_eq!(difference(&batch, &[row(1, "a.org", 1), row(9, "a.org", 2), row(3, "b.org", 7)]), None);
+    }
+
+    #[test]
+    fn anything_else_is_told() {
+        let batch = batch(vec![row(1, "a.org", 1)]);
+        let told = |rows: &[Row]| difference(&batch, rows).unwrap();
+        let (seen, own) = (row(1, "a.org", 1), row(9, "a.org", 2));
+        assert_eq!(
+            told(&[seen.clone(), own.clone(), row(8, "a.org", 2)]),
+            "a.org A 192.0.2.2 has been added"
+        );
+        assert_eq!(
+            told(&[seen.clone(), own.clone(), row(8, "a.org", 3)]),
+            "a.org A 192.0.2.3 has been added"
+        );
+        assert_eq!(told(std::slice::from_ref(&own)), "a.org A has been deleted");
+        assert_eq!(told(&[Row { disabled: true, ..seen.clone() }, own.clone()]), "a.org A has been edited");
+        assert_eq!(told(&[Row { ttl: Some(Ttl(5)), ..seen }, own]), "a.org A has been edited");
+    }
+
+    #[test]
+    fn an_empty_non_terminal_counts_by_its_presence() {
+        let mut batch = batch(vec![ent(1, "a.org")]);
+        assert_eq!(difference(&batch, &[ent(5, "a.org"), row(9, "a.org", 2)]), None);
+        batch.ents_out = vec![Reorder { id: 1, name: name("a.org"), zone: 1, auth: true, ordername: None }];
+        assert_eq!(difference(&batch, &[row(9, "a.org", 2)]), None);
+        assert!(difference(&batch, &[ent(5, "a.org"), row(9, "a.org", 2)]).is_some());
+    }
+}

@@ -1,0 +1,219 @@
+//! Our tables, and the grants that are exactly enough.
+
+use super::{Database, DbError, decode::Cells, session::Session};
+use std::fmt::Write as _;
+
+/// What `cs_powerdns_owner.schema_version` says.
+pub(super) const VERSION: u32 = 1;
+
+const TABLES: [&str; 6] = [
+    "cs_powerdns_ledger",
+    "cs_powerdns_zone",
+    "cs_powerdns_owner",
+    "cs_powerdns_budget",
+    "cs_powerdns_approval",
+    "cs_powerdns_history",
+];
+
+/// Each table's definition. `{t}` is the end of every table, `{b}` the collation that compares bytes.
+/// ROW_FORMAT for servers whose default limits an index column to 767 bytes.
+const DEFINITIONS: [&str; 6] = [
+    "CREATE TABLE IF NOT EXISTS cs_powerdns_ledger (
+  name       VARCHAR(255) NOT NULL,
+  type       VARCHAR(10) NOT NULL,
+  content    VARCHAR(255) COLLATE {b} NOT NULL,
+  zone_id    INT NOT NULL,
+  ttl        INT NOT NULL,
+  record_id  BIGINT NOT NULL,
+  owner_id   VARCHAR(64) COLLATE {b} NOT NULL,
+  vm         CHAR(36) NOT NULL,
+  account    CHAR(36) NOT NULL,
+  kind       VARCHAR(8) NOT NULL,
+  held_hash  BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  on_hold    TINYINT NOT NULL DEFAULT 0,
+  created_at DATETIME NOT NULL,
+  updated_at DATETIME NOT NULL,
+  PRIMARY KEY (name, type, content, zone_id),
+  KEY owner_record (owner_id, record_id)
+){t}",
+    "CREATE TABLE IF NOT EXISTS cs_powerdns_zone (
+  zone_id    INT NOT NULL,
+  name       VARCHAR(255) NOT NULL,
+  serial     INT UNSIGNED NOT NULL,
+  serial_at  DATETIME(6) NOT NULL,
+  PRIMARY KEY (zone_id),
+  KEY name (name)
+){t}",
+    "CREATE TABLE IF NOT EXISTS cs_powerdns_owner (
+  owner_id   VARCHAR(64) COLLATE {b} NOT NULL,
+  cloud      VARCHAR(64) DEFAULT NULL,
+  holder     VARCHAR(255) NOT NULL DEFAULT '',
+  epoch      BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  expires_at DATETIME(6) NOT NULL,
+  fence      BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  schema_version INT NOT NULL,
+  PRIMARY KEY (owner_id)
+){t}",
+    "CREATE TABLE IF NOT EXISTS cs_powerdns_budget (
+  owner_id   VARCHAR(64) COLLATE {b} NOT NULL,
+  used       DOUBLE NOT NULL,
+  at         DATETIME(6) NOT NULL,
+  PRIMARY KEY (owner_id)
+){t}",
+    "CREATE TABLE IF NOT EXISTS cs_powerdns_approval (
+  owner_id   VARCHAR(64) COLLATE {b} NOT NULL,
+  hash       BIGINT UNSIGNED NOT NULL,
+  at         DATETIME NOT NULL,
+  PRIMARY KEY (owner_id, hash)
+){t}",
+    "CREATE TABLE IF NOT EXISTS cs_powerdns_history (
+  id         BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
+  owner_id   VARCHAR(64) COLLATE {b} NOT NULL,
+  zone_id    INT NOT NULL,
+  name       VARCHAR(255) NOT NULL,
+  type       VARCHAR(10) NOT NULL,
+  content    VARCHAR(255) COLLATE {b} NOT NULL,
+  vm         CHAR(36) NOT NULL,
+  why        VARCHAR(255) NOT NULL,
+  at         DATETIME NOT NULL,
+  PRIMARY KEY (id),
+  KEY at (at),
+  KEY name (name)
+){t}",
+];
+
+fn definitions(charset: &str, collation: &str) -> impl Iterator<Item = String> {
+    let bytes = if charset == "binary" { "binary".to_owned() } else { format!("{charset}_bin") };
+    let end =
+        format!(" ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET {charset} COLLATE {collation}");
+    DEFINITIONS.into_iter().map(move |text| text.replace("{b}", &bytes).replace("{t}", &end))
+}
+
+/// Our tables for a `records` table of this character set and collation: others would keep joins from
+/// their index (measured).
+pub fn ddl(charset: &str, collation: &str) -> String {
+    let mut out = String::new();
+    for text in definitions(charset, collation) {
+        let _ = writeln!(out, "{text};\n");
+    }
+    out
+}
+
+/// Exactly what the program needs: private keys (`cryptokeys.content`) stay unreadable.
+fn grants(database: &str, user: &str) -> String {
+    let database = database.replace('`', "``");
+    let user = user.replace('\'', "''");
+    let mut out = String::new();
+    for (what, table) in [
+        ("SELECT (id, name, type, notified_serial)", "domains"),
+        ("SELECT, INSERT, DELETE, UPDATE (content, ttl, ordername, auth)", "records"),
+        ("SELECT (domain_id, kind, content)", "domainmetadata"),
+        ("SELECT (domain_id, active)", "cryptokeys"),
+    ] {
+        let _ = writeln!(out, "GRANT {what} ON `{database}`.{table} TO '{user}'@'%';");
+    }
+    for table in TABLES {
+        let _ =
+            writeln!(out, "GRANT SELECT, INSERT, UPDATE, DELETE ON `{database}`.{table} TO '{user}'@'%';");
+    }
+    out
+}
+
+fn text(database: &str, user: &str, charset: &str, collation: &str) -> String {
+    format!(
+        "-- The tables of cs-powerdns, in PowerDNS's database, and the grants of its user.\n\
+         -- Run as an administrator. The user must exist: CREATE USER '{user}'@'%' IDENTIFIED BY '...'\n\n\
+         USE `{}`;\n\n{}{}",
+        database.replace('`', "``"),
+        ddl(charset, collation),
+        grants(database, user)
+    )
+}
+
+/// The SQL of `schema` for PowerDNS's own schema, for when no database can be asked.
+pub fn schema_text_default() -> String {
+    text("pdns", "cs_powerdns", "latin1", "latin1_swedish_ci")
+}
+
+impl Database {
+    /// The SQL of `schema` for this database and user.
+    pub async fn schema_text(&self) -> Result<String, DbError> {
+        let mut session = self.session().await?;
+        let (charset, collation) = self.charset(&mut session).await?;
+        let settings = self.settings();
+        Ok(text(&settings.database, &settings.user, &charset, &collation))
+    }
+
+    /// Whether all our tables exist and this user may use them.
+    pub async fn tables_exist(&self) -> Result<bool, DbError> {
+        tables_exist(&mut self.session().await?).await
+    }
+
+    /// Creates our tables where they are missing. Not allowed to: an error that names the verb `schema`.
+    pub async fn ensure_tables(&self) -> Result<(), DbError> {
+        let mut session = self.session().await?;
+        if tables_exist(&mut session).await? {
+            return Ok(());
+        }
+        let (charset, collation) = self.charset(&mut session).await?;
+        for definition in definitions(&charset, &collation) {
+            match session.plain("creating tables", &definition).await {
+                Ok(()) => {}
+                // Denied: the command, the database, or a privilege.
+                Err(DbError::Query { source, .. })
+                    if matches!(source.as_ref(), mysql_async::Error::Server(error)
+                        if matches!(error.code, 1142 | 1044 | 1227 | 1290)) =>
+                {
+                    let database = self.settings().database.clone();
+                    return Err(DbError::SchemaMissing { database, source });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn charset(&self, session: &mut Session) -> Result<(String, String), DbError> {
+        let rows = session
+            .rows(
+                "reading the character set of records",
+                "SELECT CHARACTER_SET_NAME, COLLATION_NAME FROM information_schema.COLUMNS \
+                 WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'records' AND COLUMN_NAME = 'name'",
+                vec![],
+            )
+            .await?;
+        let read = rows.first().and_then(|row| {
+            let mut cells = Cells::of(row);
+            Some((cells.text()?.into_owned(), cells.text()?.into_owned()))
+        });
+        read.ok_or_else(|| DbError::NotPowerDns { database: self.settings().database.clone() })
+    }
+}
+
+async fn tables_exist(session: &mut Session) -> Result<bool, DbError> {
+    let rows = session
+        .rows(
+            "looking for our tables",
+            "SELECT COUNT(*) FROM information_schema.TABLES \
+             WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN (?,?,?,?,?,?)",
+            TABLES.iter().map(|table| super::sql::text(table)).collect(),
+        )
+        .await?;
+    Ok(rows.first().and_then(|row| Cells::of(row).int()) == i64::try_from(TABLES.len()).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schema_is_plain_sql_with_every_table_and_its_grant() {
+        let text = schema_text_default();
+        for table in TABLES {
+            assert!(text.contains(&format!("CREATE TABLE IF NOT EXISTS {table} (")), "{table}");
+            assert!(text.contains(&format!("DELETE ON `pdns`.{table} TO 'cs_powerdns'@'%';")), "{table}");
+        }
+        assert!(text.contains("COLLATE latin1_bin NOT NULL") && !text.contains('{'));
+        assert!(!text.contains("FOREIGN"));
+    }
+}

@@ -1,0 +1,136 @@
+//! The one write transaction.
+
+use super::{
+    Database, DbError, WriteError, changes, ledger, names, recheck, session::Session, soa, sql::text,
+};
+use crate::model::{Batch, RecordId, Serial, ZoneId, Zones};
+
+/// What a committed batch came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// The new serial of each changed zone.
+    pub serials: Vec<(ZoneId, Serial)>,
+    /// The record id of each of the batch's puts, in their order.
+    pub ids: Vec<RecordId>,
+}
+
+/// Writes for one epoch of one owner id. Once it has answered [`WriteError::Fenced`] it does so for ever.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    database: Database,
+    epoch: u64,
+}
+
+impl Writer {
+    pub(super) fn new(database: Database, epoch: u64) -> Self {
+        Self { database, epoch }
+    }
+
+    /// Runs a batch as one transaction. To be awaited to its end: dropping it closes the connection and
+    /// loses the outcome.
+    ///
+    /// Order: guarded deletes, new TTLs, empty non-terminals out, inserts, empty non-terminals in, order
+    /// names; the locking re-read; ledger, history, budget; serials by zone id; the fence; COMMIT. Under
+    /// READ COMMITTED what an operator inserted before the re-read is seen by it, what he inserts after it
+    /// arrives beside ours.
+    pub async fn commit(&self, batch: &Batch, zones: &Zones) -> Result<Committed, WriteError> {
+        if batch.is_empty() && batch.losses == 0 {
+            return Ok(Committed::default());
+        }
+        let sql = &self.database.metrics().sql;
+        let result = self.transact(batch, zones).await;
+        match &result {
+            Ok(done) => {
+                let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+                sql.commits.inc();
+                sql.inserted.add(count(batch.inserts.len()));
+                sql.deleted.add(count(batch.deletes.len()));
+                sql.retimed.add(count(batch.retimes.len()));
+                sql.serials.add(count(done.serials.len()));
+            }
+            Err(WriteError::Conflict(_) | WriteError::Zones(_)) => sql.conflicts.inc(),
+            Err(WriteError::Retry(_)) => sql.retries.inc(),
+            Err(WriteError::Fenced | WriteError::Db(_)) => {}
+        }
+        result
+    }
+
+    async fn transact(&self, batch: &Batch, zones: &Zones) -> Result<Committed, WriteError> {
+        let mut session = self.database.session().await?;
+        session.begin().await?;
+        let done = match self.run(&mut session, batch, zones).await {
+            Ok(done) => done,
+            Err(error) => {
+                session.roll_back().await;
+                return Err(error);
+            }
+        };
+        // Whatever goes wrong here, the transaction may stand or not: planning again tells.
+        session.commit().await.map_err(WriteError::Retry)?;
+        if !batch.endings.is_empty() {
+            self.database.prune_history(&mut session).await;
+        }
+        Ok(done)
+    }
+
+    async fn run(
+        &self,
+        session: &mut Session,
+        batch: &Batch,
+        zones: &Zones,
+    ) -> Result<Committed, WriteError> {
+        let owner = &self.database.settings().owner;
+        changes::delete(session, &batch.deletes).await?;
+        changes::retime(session, &batch.retimes).await?;
+        changes::delete_ents(session, &batch.ents_out).await?;
+        changes::insert(session, &batch.inserts).await?;
+        changes::insert(session, &batch.ents_in).await?;
+        changes::reorder(session, &batch.reorders).await?;
+
+        let ids = Self::reread(session, batch).await?;
+
+        ledger::end(session, &batch.endings).await?;
+        ledger::put(session, owner, &batch.puts, &ids).await?;
+        if batch.losses > 0 {
+            ledger::use_budget(session, owner, batch.losses).await?;
+        }
+        let serials = soa::bump(session, &batch.zones(), zones).await?;
+
+        let sql = "UPDATE cs_powerdns_owner SET fence = fence + 1 WHERE owner_id = ? AND epoch = ?";
+        let values = vec![text(owner), self.epoch.into()];
+        match session.run("fencing", sql, values).await? {
+            1 => Ok(Committed { serials, ids }),
+            _ => Err(WriteError::Fenced),
+        }
+    }
+
+    /// Reads the batch's names again, locking them, and finds the record ids of its entries.
+    async fn reread(session: &mut Session, batch: &Batch) -> Result<Vec<RecordId>, WriteError> {
+        let seen = batch.seen.iter().map(|seen| seen.name.clone());
+        let new = batch.puts.iter().filter(|put| put.entry.record == 0).map(|put| put.entry.name.clone());
+        let actual = names::rows(session, &names::sorted(seen.chain(new)), true).await?;
+        if let Some(difference) = recheck::difference(batch, &actual) {
+            return Err(WriteError::Conflict(difference));
+        }
+        recheck::record_ids(&batch.puts, &actual).map_err(WriteError::Conflict)
+    }
+
+    /// Lets a held set through, for the verb `approve`.
+    pub async fn approve(&self, hash: u64) -> Result<(), DbError> {
+        let sql = "INSERT INTO cs_powerdns_approval (owner_id, hash, at) VALUES (?, ?, UTC_TIMESTAMP()) \
+                   ON DUPLICATE KEY UPDATE at = VALUES(at)";
+        self.approval("approving", sql, hash).await
+    }
+
+    /// Forgets an approval whose set is through.
+    pub async fn withdraw(&self, hash: u64) -> Result<(), DbError> {
+        let sql = "DELETE FROM cs_powerdns_approval WHERE owner_id = ? AND hash = ?";
+        self.approval("forgetting an approval", sql, hash).await
+    }
+
+    async fn approval(&self, what: &'static str, sql: &str, hash: u64) -> Result<(), DbError> {
+        let values = vec![text(&self.database.settings().owner), hash.into()];
+        self.database.session().await?.run(what, sql, values).await?;
+        Ok(())
+    }
+}
