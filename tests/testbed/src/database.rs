@@ -62,8 +62,7 @@ impl PdnsDb {
         drop(connection);
         root.disconnect().await?;
         let admin = mysql.admin(Some(name));
-        let database =
-            Self { name: name.into(), user: name.into(), password, pdns_user, mysql, admin };
+        let database = Self { name: name.into(), user: name.into(), password, pdns_user, mysql, admin };
         for statement in schema.split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
             database.exec(statement).await?;
         }
@@ -76,7 +75,10 @@ impl PdnsDb {
     }
 
     /// Runs a query as root.
-    pub async fn query<T: mysql_async::prelude::FromRow + Send + 'static>(&self, sql: &str) -> Result<Vec<T>> {
+    pub async fn query<T: mysql_async::prelude::FromRow + Send + 'static>(
+        &self,
+        sql: &str,
+    ) -> Result<Vec<T>> {
         self.admin.get_conn().await?.query(sql).await.with_context(|| format!("running {sql}"))
     }
 
@@ -164,7 +166,10 @@ impl PdnsDb {
                    AND LEFT(user_host, ?) = ?";
         let user = format!("{}[", self.user);
         let found: Vec<String> = self.admin.get_conn().await?.exec(sql, (mark, user.len(), user)).await?;
-        Ok(found.into_iter().filter(|sql| writes(sql) && !except.iter().any(|word| sql.contains(word))).collect())
+        Ok(found
+            .into_iter()
+            .filter(|sql| writes(sql) && !except.iter().any(|word| sql.contains(word)))
+            .collect())
     }
 }
 

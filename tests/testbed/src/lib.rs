@@ -33,5 +33,4 @@ pub use sim::{Fault, Generation, NetworkKind, Simulator, VmSpec, World};
 pub use tansu::Tansu;
 
 /// What `apt-get` has to bring before the servers can start.
-pub const APT_LINE: &str =
-    "apt-get install -y --no-install-recommends mariadb-server pdns-server pdns-backend-mysql pdns-tools bind9-dnsutils";
+pub const APT_LINE: &str = "apt-get install -y --no-install-recommends mariadb-server pdns-server pdns-backend-mysql pdns-tools bind9-dnsutils";

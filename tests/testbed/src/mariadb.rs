@@ -65,7 +65,7 @@ impl MySql {
 pub struct MariaDb {
     // Before the folder: fields drop in order, and the server must be gone first.
     process: Option<Guarded>,
-    folder: Option<TempDir>,
+    _folder: Option<TempDir>,
     dir: PathBuf,
     options: MariaDbOptions,
     mysql: MySql,
@@ -76,7 +76,7 @@ impl MariaDb {
     pub fn new(options: MariaDbOptions) -> Result<Self> {
         let folder = TempDir::new("mariadb")?;
         let dir = folder.path().to_owned();
-        Self::start(&dir, options).map(|server| Self { folder: Some(folder), ..server })
+        Self::start(&dir, options).map(|server| Self { _folder: Some(folder), ..server })
     }
 
     /// Starts a server with its data in `dir`, which is made ready where it is empty.
@@ -86,7 +86,7 @@ impl MariaDb {
             install(&data)?;
         }
         let mysql = MySql { port: free_port() };
-        let mut server = Self { process: None, folder: None, dir: dir.to_owned(), options, mysql };
+        let mut server = Self { process: None, _folder: None, dir: dir.to_owned(), options, mysql };
         server.launch()?;
         Ok(server)
     }

@@ -55,7 +55,11 @@ impl Guarded {
         let (stdout, stderr) = (dir.join(format!("{name}.out")), dir.join(format!("{name}.err")));
         let _ = std::fs::remove_file(&pid_file);
         let open = |path: &Path| {
-            File::options().create(true).append(true).open(path).with_context(|| format!("opening {path:?}"))
+            File::options()
+                .create(true)
+                .append(true)
+                .open(path)
+                .with_context(|| format!("opening {}", path.display()))
         };
         let mut shell = Command::new("sh");
         shell.args(["-c", GUARD, "watchdog"]).arg(&pid_file).args(command).stdin(Stdio::piped());
@@ -75,7 +79,7 @@ impl Guarded {
                 return text.trim().parse().context("pid file");
             }
             if Instant::now() > end {
-                bail!("no pid in {:?}", self.pid_file);
+                bail!("no pid in {}", self.pid_file.display());
             }
             std::thread::sleep(Duration::from_millis(5));
         }

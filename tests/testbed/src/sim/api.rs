@@ -67,12 +67,14 @@ impl Call<'_> {
         };
         match (number("page")?, number("pagesize")?) {
             (None, None) => Ok(Page { skip: 0, size: most }),
-            (None, Some(_)) => {
-                Err(ApiError::parameter(9999, "\"page\" parameter is required when \"pagesize\" is specified"))
-            }
-            (Some(_), None) => {
-                Err(ApiError::parameter(9999, "\"pageSize\" parameter is required when \"page\" is specified"))
-            }
+            (None, Some(_)) => Err(ApiError::parameter(
+                9999,
+                "\"page\" parameter is required when \"pagesize\" is specified",
+            )),
+            (Some(_), None) => Err(ApiError::parameter(
+                9999,
+                "\"pageSize\" parameter is required when \"page\" is specified",
+            )),
             (Some(page), Some(size)) => {
                 let size = usize::try_from(size).unwrap_or(usize::MAX);
                 if size > most {
@@ -104,7 +106,8 @@ pub(super) fn answer(state: &State, sent: &[(String, String)], post: bool) -> Re
     let parameters: BTreeMap<String, String> =
         sent.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
     let command = parameters.get("command").cloned().unwrap_or_default();
-    let key = parameters.get("apikey").and_then(|key| state.keys.get(key)).ok_or_else(ApiError::credentials)?;
+    let key =
+        parameters.get("apikey").and_then(|key| state.keys.get(key)).ok_or_else(ApiError::credentials)?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let now = i64::try_from(now).unwrap_or(i64::MAX) + state.skew;
     sign::verify(sent, &key.secret, now, state.enforce).map_err(|_| ApiError::credentials())?;

@@ -72,12 +72,16 @@ fn run(site: &Site, world: &World, call: &str, request: Request) -> Result<Value
         }
         "create_vm" => return made(world.create_vm(spec(world, request)?)),
         "fail" => {
-            let body = Body::Json("Internal error executing command, please contact your system administrator".into());
+            let body = Body::Json(
+                "Internal error executing command, please contact your system administrator".into(),
+            );
             let fault = Fault::Status(request.status.unwrap_or(530), body);
             site.fail(request.command.as_deref(), 0, request.times.unwrap_or(1), fault);
         }
         "heal" => site.heal(),
-        "publish" => world.publish(&Event { key: request.key.clone(), value: need(&request.value, "value")? }),
+        "publish" => {
+            world.publish(&Event { key: request.key.clone(), value: need(&request.value, "value")? });
+        }
         "world" => return Ok(overview(world)),
         _ => change_vm(world, call, request)?,
     }

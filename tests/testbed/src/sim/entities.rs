@@ -50,6 +50,7 @@ pub struct Vm {
 }
 
 /// What a new VM is to be.
+#[must_use]
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub struct VmSpec {

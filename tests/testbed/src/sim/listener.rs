@@ -12,7 +12,7 @@ use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Cut {
     done: AtomicBool,
     waker: AtomicWaker,
@@ -29,7 +29,7 @@ impl Cut {
 /// All living connections.
 pub(super) type Cuts = Arc<Mutex<Vec<Weak<Cut>>>>;
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Peer(pub Arc<Cut>);
 
 impl Connected<IncomingStream<'_, CutListener>> for Peer {
@@ -90,7 +90,11 @@ impl AsyncRead for CutStream {
 }
 
 impl AsyncWrite for CutStream {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.check(context)?;
         Pin::new(&mut self.inner).poll_write(context, data)
     }

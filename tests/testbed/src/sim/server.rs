@@ -51,8 +51,7 @@ pub struct Simulator {
 impl Simulator {
     /// Starts a server on a free loopback port.
     pub fn start() -> Result<Self> {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let world = World::new();
         let (api_key, secret_key) = ("root-admin-api-key".to_owned(), "root-admin-Secret_key~1".to_owned());
         world.add_key(&api_key, &secret_key, Scope::Root);
@@ -255,7 +254,8 @@ async fn api(
     let reply = reply.unwrap_or_else(Reply::Error);
     if !parameters.get("response").is_some_and(|wanted| wanted.eq_ignore_ascii_case("json")) {
         // Without `response=json` a management server speaks XML.
-        return ([(header::CONTENT_TYPE, "text/xml;charset=UTF-8")], "<?xml version=\"1.0\"?>").into_response();
+        return ([(header::CONTENT_TYPE, "text/xml;charset=UTF-8")], "<?xml version=\"1.0\"?>")
+            .into_response();
     }
     respond(reply, fault.as_ref(), &lower)
 }

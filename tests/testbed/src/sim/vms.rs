@@ -9,8 +9,8 @@ use super::reply::{ApiError, Reply};
 use super::state::{Class, Scope, State};
 
 const PERMITTED: [&str; 15] = [
-    "all", "group", "nics", "stats", "secgrp", "tmpl", "servoff", "diskoff", "backoff", "iso", "volume", "min",
-    "affgrp", "vnfnics", "vgpu",
+    "all", "group", "nics", "stats", "secgrp", "tmpl", "servoff", "diskoff", "backoff", "iso", "volume",
+    "min", "affgrp", "vnfnics", "vgpu",
 ];
 
 pub(super) fn list(call: &Call<'_>) -> Result<Reply, ApiError> {
@@ -105,7 +105,9 @@ fn details(call: &Call<'_>) -> Result<Details, ApiError> {
     let Some(list) = call.get("details") else { return Ok(Details::ALL) };
     let words: Vec<String> = list.split(',').map(|word| word.trim().to_lowercase()).collect();
     if words.iter().any(|word| !PERMITTED.contains(&word.as_str())) {
-        let text = format!("The details parameter contains a non permitted value. The allowed values are {PERMITTED:?}");
+        let text = format!(
+            "The details parameter contains a non permitted value. The allowed values are {PERMITTED:?}"
+        );
         return Err(ApiError::parameter(9999, text));
     }
     let has = |wanted: &str| words.iter().any(|word| word == wanted || word == "all");
@@ -166,9 +168,8 @@ impl Filter {
             "Present" => !matches!(vm.state.as_str(), "Destroyed" | "Expunging"),
             other => vm.state.eq_ignore_ascii_case(other),
         };
-        let in_domain = |(top, below): &(String, bool)| {
-            domain() == top || (*below && state.within(domain(), top))
-        };
+        let in_domain =
+            |(top, below): &(String, bool)| domain() == top || (*below && state.within(domain(), top));
         let named = |word: &str| vm.name.contains(word) || vm.displayname.contains(word);
         self.scope.as_ref().is_none_or(|scope| scope_allows(scope, state, vm))
             && self.owner.as_ref().is_none_or(|owners| owners.contains(owner))

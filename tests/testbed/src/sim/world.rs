@@ -52,8 +52,7 @@ impl World {
             counter: AtomicU64::new(1),
             root,
         };
-        let view =
-            View { silent: false, generation: Generation::New, ahead: Duration::ZERO, copies: 1 };
+        let view = View { silent: false, generation: Generation::New, ahead: Duration::ZERO, copies: 1 };
         Self { shared: Arc::new(shared), view }
     }
 
@@ -171,7 +170,8 @@ impl World {
     /// Adds a domain below `parent`.
     pub fn add_domain(&self, name: &str, parent: &str, networkdomain: Option<&str>) -> String {
         let id = self.fresh_id();
-        let path = self.read().domain(parent).map_or_else(|| name.to_owned(), |p| format!("{}/{name}", p.path));
+        let path =
+            self.read().domain(parent).map_or_else(|| name.to_owned(), |p| format!("{}/{name}", p.path));
         let domain = Domain {
             id: id.clone(),
             name: name.into(),
@@ -265,7 +265,9 @@ impl World {
         maker.complete("ACCOUNT.DELETE", "deleting account", entity);
         let id = account.to_owned();
         self.commit(maker.events, move |state| {
-            vms.iter().for_each(|vm| state.expunge(vm));
+            for vm in &vms {
+                state.expunge(vm);
+            }
             state.remove_account(&id);
         });
     }

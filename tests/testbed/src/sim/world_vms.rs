@@ -41,9 +41,9 @@ impl World {
             owner: self.owner(&spec.owner),
             group,
             state: spec.state,
-            created: spec.created.unwrap_or_else(|| {
-                format_time(1_772_619_301 + i64::try_from(number).unwrap_or_default())
-            }),
+            created: spec
+                .created
+                .unwrap_or_else(|| format_time(1_772_619_301 + i64::try_from(number).unwrap_or_default())),
             nics: vec![nic],
             patch: None,
             number,
@@ -87,7 +87,12 @@ impl World {
     /// The ids of all VMs, in order of creation.
     pub fn vms(&self) -> Vec<String> {
         let state = self.read();
-        state.class(Class::All).iter().filter_map(|number| state.at(*number)).map(|vm| vm.id.clone()).collect()
+        state
+            .class(Class::All)
+            .iter()
+            .filter_map(|number| state.at(*number))
+            .map(|vm| vm.id.clone())
+            .collect()
     }
 
     /// The ids of an account's or a project's VMs.
@@ -98,12 +103,7 @@ impl World {
         all.filter(of).map(|vm| vm.id.clone()).collect()
     }
 
-    fn edit(
-        &self,
-        id: &str,
-        edit: impl FnOnce(&mut Vm),
-        events: impl FnOnce(&Vm, &Vm, &str) -> Vec<Event>,
-    ) {
+    fn edit(&self, id: &str, edit: impl FnOnce(&mut Vm), events: impl FnOnce(&Vm, &Vm, &str) -> Vec<Event>) {
         let old = self.vm(id).unwrap_or_else(|| panic!("no VM has the id {id}"));
         let mut new = Vm { fragment: OnceLock::new(), ..Vm::clone(&old) };
         edit(&mut new);
