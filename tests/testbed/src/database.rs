@@ -83,7 +83,7 @@ impl PdnsDb {
     }
 
     /// Takes the controller's user all rights, then runs the given GRANTs, and whatever else `schema`
-    /// prints, in this database.
+    /// prints, in this database. Connections that there are keep what they had.
     pub async fn limit_to(&self, statements: &[&str]) -> Result<()> {
         self.exec(&format!("REVOKE ALL PRIVILEGES, GRANT OPTION FROM '{}'@'%'", self.user)).await?;
         for statement in statements {

@@ -254,8 +254,8 @@ async fn api(
     let reply = reply.unwrap_or_else(Reply::Error);
     if !parameters.get("response").is_some_and(|wanted| wanted.eq_ignore_ascii_case("json")) {
         // Without `response=json` a management server speaks XML.
-        return ([(header::CONTENT_TYPE, "text/xml;charset=UTF-8")], "<?xml version=\"1.0\"?>")
-            .into_response();
+        let status = if let Reply::Error(error) = &reply { error.status } else { 200 };
+        return xml(status);
     }
     respond(reply, fault.as_ref(), &lower)
 }
@@ -284,6 +284,11 @@ fn respond(reply: Reply, fault: Option<&Fault>, command: &str) -> Response {
 fn json(status: u16, text: String) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, [(header::CONTENT_TYPE, "application/json;charset=UTF-8")], text).into_response()
+}
+
+fn xml(status: u16) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, [(header::CONTENT_TYPE, "text/xml;charset=UTF-8")], "<?xml version=\"1.0\"?>").into_response()
 }
 
 fn refusal(error: &ApiError, command: &str) -> Response {

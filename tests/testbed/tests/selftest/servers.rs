@@ -24,7 +24,7 @@ async fn testbed_servers_answer_a_dig_and_count_writes() {
         .pass(Some(&lab.db.password))
         .prefer_socket(false)
         .db_name(Some(&lab.db.name));
-    let mut user = mysql_async::Conn::new(opts).await.unwrap();
+    let mut user = mysql_async::Conn::new(opts.clone()).await.unwrap();
     for address in ["192.0.2.2", "192.0.2.1"] {
         let insert = "INSERT INTO records (domain_id, name, type, content, ttl, prio, disabled, auth) \
                       SELECT id, 'www.example.com', 'A', ?, 60, 0, 0, 1 FROM domains WHERE name = 'example.com'";
@@ -42,7 +42,10 @@ async fn testbed_servers_answer_a_dig_and_count_writes() {
     lab.forget_writes().await;
     assert_eq!(lab.writes_by_user(&[]).await, 0);
     lab.db.limit_to(&[&format!("GRANT SELECT ON records TO '{}'@'%'", lab.db.user)]).await.unwrap();
+    user.disconnect().await.unwrap();
+    let mut user = mysql_async::Conn::new(opts).await.unwrap();
     user.query_drop("DELETE FROM records").await.unwrap_err();
+    user.query_drop("SELECT * FROM records").await.unwrap();
     user.disconnect().await.unwrap();
 }
 

@@ -239,7 +239,7 @@ async fn testbed_events_have_the_shape_of_their_generation() {
     );
     let old = sim.world().generation(Generation::Old);
     old.destroy_vm(&id);
-    let job = &events().last().unwrap().1;
+    let job = events().pop().unwrap().1;
     let result = job["jobResult"].as_str().unwrap();
     let (head, body) = result.split_once("/virtualmachine/").unwrap();
     assert_eq!(head, "org.apache.cloudstack.api.response.UserVmResponse");
