@@ -117,8 +117,14 @@ impl World {
         });
     }
 
+    /// Whether anybody is to hear of changes.
+    pub(super) fn announces(&self) -> bool {
+        let heard = self.shared.sink.lock().expect("no holder panics").is_some();
+        !self.view.silent && (heard || self.shared.held.lock().expect("no holder panics").is_some())
+    }
+
     fn announce(&self, events: Vec<Event>) {
-        if self.view.silent {
+        if !self.announces() {
             return;
         }
         for event in events {

@@ -49,18 +49,23 @@ impl World {
             number,
             fragment: OnceLock::new(),
         };
-        let (mut maker, entity) = (self.maker(), vm_entity(&id));
-        let what = format!("starting Vm. Vm Id: {id}");
-        maker.action("VM.CREATE", "Created", &what, Some(entity), &[("VirtualMachine", &id)]);
-        maker.begin("VM.CREATE", &what, entity);
-        maker.job(vm_job(DEPLOY, "VM.CREATE", &id), None);
-        maker.usage("VM.CREATE", &vm);
-        maker.states(&id, &["Stopped", "Starting", &vm.state]);
-        maker.complete("VM.CREATE", &what, entity);
-        let result = self.result_of(&vm);
-        maker.job(vm_job(DEPLOY, "VM.CREATE", &id), Some(&result));
-        self.commit(maker.events, move |state| state.put(vm));
+        let events = if self.announces() { self.creation(&vm) } else { Vec::new() };
+        self.commit(events, move |state| state.put(vm));
         id
+    }
+
+    fn creation(&self, vm: &Vm) -> Vec<Event> {
+        let id = vm.id.as_str();
+        let (mut maker, entity) = (self.maker(), vm_entity(id));
+        let what = format!("starting Vm. Vm Id: {id}");
+        maker.action("VM.CREATE", "Created", &what, Some(entity), &[("VirtualMachine", id)]);
+        maker.begin("VM.CREATE", &what, entity);
+        maker.job(vm_job(DEPLOY, "VM.CREATE", id), None);
+        maker.usage("VM.CREATE", vm);
+        maker.states(id, &["Stopped", "Starting", &vm.state]);
+        maker.complete("VM.CREATE", &what, entity);
+        maker.job(vm_job(DEPLOY, "VM.CREATE", id), Some(&self.result_of(vm)));
+        maker.events
     }
 
     fn owner(&self, id: &str) -> Owner {
@@ -107,8 +112,7 @@ impl World {
         let old = self.vm(id).unwrap_or_else(|| panic!("no VM has the id {id}"));
         let mut new = Vm { fragment: OnceLock::new(), ..Vm::clone(&old) };
         edit(&mut new);
-        let result = self.result_of(&new);
-        let events = events(&old, &new, &result);
+        let events = if self.announces() { events(&old, &new, &self.result_of(&new)) } else { Vec::new() };
         self.commit(events, move |state: &mut State| state.put(new));
     }
 

@@ -165,3 +165,36 @@ async fn testbed_run_ends_with_the_code_of_its_command() {
     assert_eq!(child.wait().unwrap().code(), Some(7));
     nothing_left(child.id()).await;
 }
+
+#[tokio::test]
+async fn testbed_mariadb_keeps_its_data_when_killed() {
+    let mut server = testbed::MariaDb::new(testbed::MariaDbOptions::default()).unwrap();
+    let lab = Lab::on(server.mysql(), "own").await.unwrap();
+    lab.db.zone("example.com").await.unwrap();
+    server.kill();
+    lab.db.serial("example.com").await.unwrap_err();
+    server.launch().unwrap();
+    assert_eq!(lab.db.serial("example.com").await.unwrap(), 2_024_010_101);
+}
+
+#[tokio::test]
+async fn testbed_controller_is_started_asked_and_ended() {
+    let env = std::collections::HashMap::from([("CS_ENDPOINT".to_owned(), "there".to_owned())]);
+    let script = "echo at $CS_ENDPOINT $HOME; echo no >&2; exit 3";
+    let said = testbed::run_once("/bin/sh", &["-c", script], &env).await.unwrap();
+    assert_eq!((said.code, said.stdout.as_str(), said.stderr.as_str()), (3, "at there\n", "no\n"));
+    let script = "trap 'echo ending; exit 5' TERM; echo started; while :; do sleep 0.05; done";
+    let mut controller = testbed::Controller::start("/bin/sh", &["-c", script], &env).unwrap();
+    poll("it starts", Duration::from_secs(5), async || match controller.output() {
+        said if said.contains("started") => Ok(()),
+        said => Err(said),
+    })
+    .await;
+    assert_eq!(controller.exit_code(), None);
+    controller.sigterm().unwrap();
+    assert_eq!(controller.wait_exit(Duration::from_secs(5)).await.unwrap(), 5);
+    assert!(controller.output().contains("ending"));
+    let mut controller = testbed::Controller::start("/bin/sh", &["-c", script], &env).unwrap();
+    controller.kill().unwrap();
+    assert_eq!(controller.wait_exit(Duration::from_secs(5)).await.unwrap(), 128 + 9);
+}

@@ -264,11 +264,11 @@ async fn testbed_events_have_the_shape_of_their_generation() {
 async fn testbed_pages_of_a_large_cloud_come_quickly() {
     let (sim, account) = cloud();
     let quiet = sim.world().silent();
-    for n in 0..20_000 {
+    for n in 0..100_000 {
         quiet.create_vm(VmSpec::new(&format!("vm{n}"), &account).v4("10.0.0.1"));
     }
-    let page = [ALL, ("page", "40"), ("pagesize", "500"), ("details", "group,nics")];
-    assert_eq!(names(&call(&sim, LIST, &page).await.1)[499], "vm19999");
+    let page = [ALL, ("page", "200"), ("pagesize", "500"), ("details", "group,nics")];
+    assert_eq!(names(&call(&sim, LIST, &page).await.1)[499], "vm99999");
     let begin = Instant::now();
     let (status, _) = send(&sim, "command=none").await;
     let base = begin.elapsed();
