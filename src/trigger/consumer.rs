@@ -1,0 +1,246 @@
+//! The consumer: batches of marks out, acknowledgements in, offsets after them.
+
+use super::{
+    Settings, TriggerError,
+    batch::{Batch, MAX_BATCH},
+    settings::{client_config, refused},
+};
+use crate::{metrics::Metrics, model::Mark};
+use futures_util::{FutureExt, StreamExt};
+use rdkafka::{
+    ClientContext, Offset, TopicPartitionList,
+    config::{FromClientConfigAndContext, RDKafkaLogLevel},
+    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance, StreamConsumer},
+    error::{KafkaError, RDKafkaErrorCode},
+};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// How long the end may take: committing offsets and leaving the group.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// The same complaint is logged no more often than this.
+const COMPLAINT: Duration = Duration::from_secs(30);
+
+/// What came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Arrival {
+    /// Marks of a batch, each once.
+    Marks(Vec<Mark>),
+    /// Partitions were assigned: events may have been missed meanwhile, so a resync is due.
+    Assigned,
+}
+
+/// Something that came, and where to say that it is taken.
+#[derive(Debug)]
+pub struct Delivery {
+    /// What came.
+    pub arrival: Arrival,
+    ack: oneshot::Sender<()>,
+}
+
+impl Delivery {
+    /// A delivery, and the end at which its acknowledgement arrives.
+    pub fn new(arrival: Arrival) -> (Self, oneshot::Receiver<()>) {
+        let (ack, taken) = oneshot::channel();
+        (Self { arrival, ack }, taken)
+    }
+
+    /// Says that the marks are in the dirty set: their offsets may be stored now.
+    pub fn acknowledge(self) {
+        // A consumer that has ended meanwhile stores no offsets: the marks come again.
+        let _ = self.ack.send(());
+    }
+}
+
+/// Consumes until cancelled, then commits what was acknowledged and leaves the group, within bounded time.
+/// Brokers that are down and topics that do not exist yet are waited for.
+///
+/// # Errors
+/// Properties that cannot be, a client that failed for good, or a receiver that has gone.
+pub async fn consume(
+    settings: &Settings,
+    out: mpsc::Sender<Delivery>,
+    metrics: Arc<Metrics>,
+    cancel: CancellationToken,
+) -> Result<(), TriggerError> {
+    let assigned = Arc::new(Notify::new());
+    let context = Context { assigned: Arc::clone(&assigned), metrics: Arc::clone(&metrics) };
+    let config = client_config(settings)?;
+    let consumer: StreamConsumer<Context> =
+        StreamConsumer::from_config_and_context(&config, context).map_err(|err| refused(settings, err))?;
+    consumer
+        .subscribe(&[&settings.topic])
+        .map_err(|source| TriggerError::Subscribe { topic: settings.topic.clone(), source })?;
+    let reader = Reader { consumer: &consumer, topic: &settings.topic, out, metrics, cancel };
+    let result = reader.run(&assigned).await;
+    drop(reader);
+    farewell(consumer).await;
+    result
+}
+
+/// Commits what is stored and leaves the group, on a thread of its own: librdkafka blocks for as long as a
+/// broker does not answer, and nothing hangs on it but a few messages read twice.
+async fn farewell(consumer: StreamConsumer<Context>) {
+    let (done, ended) = oneshot::channel();
+    std::thread::spawn(move || {
+        match consumer.commit_consumer_state(CommitMode::Sync) {
+            Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
+            Err(err) => tracing::warn!(error = %err, "could not commit Kafka offsets at the end"),
+        }
+        drop(consumer);
+        let _ = done.send(());
+    });
+    if tokio::time::timeout(FAREWELL, ended).await.is_err() {
+        tracing::warn!("Kafka did not let us leave in time; some events will be read again");
+    }
+}
+
+struct Reader<'a> {
+    consumer: &'a StreamConsumer<Context>,
+    topic: &'a str,
+    out: mpsc::Sender<Delivery>,
+    metrics: Arc<Metrics>,
+    cancel: CancellationToken,
+}
+
+impl Reader<'_> {
+    async fn run(&self, assigned: &Notify) -> Result<(), TriggerError> {
+        let mut stream = self.consumer.stream();
+        let mut complaints = Complaints::default();
+        loop {
+            let first = tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => return Ok(()),
+                () = assigned.notified() => {
+                    if !self.deliver(Arrival::Assigned).await? {
+                        return Ok(());
+                    }
+                    continue;
+                }
+                first = stream.next() => first,
+            };
+            let mut batch = Batch::default();
+            let mut next = first;
+            while let Some(message) = next {
+                match message {
+                    Ok(message) => batch.take(&message, &self.metrics.triggers),
+                    Err(KafkaError::MessageConsumptionFatal(code)) => {
+                        let source = KafkaError::MessageConsumptionFatal(code);
+                        return Err(TriggerError::Fatal { source });
+                    }
+                    // Not fatal: librdkafka goes on by itself.
+                    Err(err) => complaints.hear(&err, &self.metrics),
+                }
+                if batch.taken >= MAX_BATCH {
+                    break;
+                }
+                next = stream.next().now_or_never().flatten();
+            }
+            self.metrics.triggers.messages.add(batch.taken as u64);
+            let marks = batch.take_marks();
+            if marks.is_empty() || self.deliver(Arrival::Marks(marks)).await? {
+                self.store(&batch.offsets);
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Hands something over and waits until it is taken; false if cancelled meanwhile.
+    async fn deliver(&self, arrival: Arrival) -> Result<bool, TriggerError> {
+        let (delivery, taken) = Delivery::new(arrival);
+        let hand_over = async {
+            self.out.send(delivery).await.map_err(|_| TriggerError::Abandoned)?;
+            taken.await.map_err(|_| TriggerError::Abandoned)
+        };
+        tokio::select! {
+            biased;
+            // At shutdown the receiver may go before the signal is seen here.
+            result = hand_over => match result {
+                Err(_) if self.cancel.is_cancelled() => Ok(false),
+                result => result.map(|()| true),
+            },
+            () = self.cancel.cancelled() => Ok(false),
+        }
+    }
+
+    fn store(&self, offsets: &BTreeMap<i32, i64>) {
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for (partition, offset) in offsets {
+            // What is stored is where to go on.
+            if list.add_partition_offset(self.topic, *partition, Offset::Offset(offset + 1)).is_err() {
+                return;
+            }
+        }
+        if offsets.is_empty() {
+            return;
+        }
+        if let Err(err) = self.consumer.store_offsets(&list) {
+            // A partition that has been taken away meanwhile: its next owner reads the messages again.
+            tracing::debug!(error = %err, "could not store Kafka offsets");
+        }
+    }
+}
+
+/// Errors of the client, logged at a bounded rate: a broker that is down makes one each second.
+#[derive(Default)]
+struct Complaints {
+    last: Option<Instant>,
+    muted: u64,
+}
+
+impl Complaints {
+    fn hear(&mut self, err: &KafkaError, metrics: &Metrics) {
+        metrics.triggers.errors.inc();
+        if self.last.is_some_and(|last| last.elapsed() < COMPLAINT) {
+            self.muted += 1;
+            return;
+        }
+        self.last = Some(Instant::now());
+        let muted = std::mem::take(&mut self.muted);
+        tracing::warn!(error = %err, muted, "Kafka reports an error; the consumer goes on");
+    }
+}
+
+/// What librdkafka tells us.
+struct Context {
+    assigned: Arc<Notify>,
+    metrics: Arc<Metrics>,
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+                tracing::warn!(facility, "{message}");
+            }
+            // Broken connections come as errors of the stream too, which are counted and rate-limited.
+            _ => tracing::debug!(facility, "{message}"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "librdkafka reports an error");
+    }
+}
+
+impl ConsumerContext for Context {
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if matches!(rebalance, Rebalance::Assign(list) if list.count() > 0) {
+            self.assigned.notify_one();
+        }
+        if let Rebalance::Error(error) = rebalance {
+            tracing::debug!(%error, "rebalance failed");
+        }
+        let count = consumer.assignment().map_or(0, |list| list.count());
+        self.metrics.triggers.partitions.set(count as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! Faults that requests run into.
+
+use std::time::Duration;
+
+/// What goes wrong with a request.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// A status with a body of the given kind.
+    Status(u16, Body),
+    /// What a proxy says while the server is away.
+    Html503,
+    /// Half of the right answer, then the end of the connection.
+    Truncate,
+    /// No answer, ever.
+    Hang,
+    /// The connection is reset instead of an answer.
+    Reset,
+    /// The right answer with its `count` off by this much.
+    WrongCount(i64),
+    /// `{"...response":{}}`, as if nothing matched.
+    EmptyObject,
+    /// The right answer without its page's last member.
+    ShortPage,
+    /// The right answer, late.
+    Late(Duration),
+}
+
+/// The body of a failing status.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// CloudStack's own, with this text.
+    Json(String),
+    /// A page.
+    Html(String),
+    /// None.
+    Empty,
+}
+
+pub(super) struct Rule {
+    /// Lower-case; none stands for any.
+    pub command: Option<String>,
+    pub skip: usize,
+    pub left: usize,
+    pub fault: Fault,
+}
+
+/// The rules in force, first come first served.
+#[derive(Default)]
+pub(super) struct Faults {
+    pub rules: Vec<Rule>,
+    pub latency: Duration,
+}
+
+impl Faults {
+    /// The fault for a request, if one is due. Each rule counts the requests that it speaks of.
+    pub fn next(&mut self, command: &str) -> Option<Fault> {
+        let mut found = None;
+        for rule in &mut self.rules {
+            if rule.command.as_deref().is_some_and(|only| only != command) {
+                continue;
+            }
+            if rule.skip > 0 {
+                rule.skip -= 1;
+            } else if found.is_none() && rule.left > 0 {
+                rule.left -= 1;
+                found = Some(rule.fault.clone());
+            }
+        }
+        self.rules.retain(|rule| rule.left > 0);
+        found
+    }
+}
