@@ -1,1 +1,272 @@
-//! supervise
+//! The tasks of `run`, and how they end: a task that ends before its time ends the process by its name;
+//! a shutdown stops intake, finishes the transaction in hand, stores offsets and hands back the lease.
+
+use crate::{
+    cloudstack::{ApiError, Client},
+    metrics::{Metrics, chain},
+    model::OwnerId,
+    observe::{self, Board, HealthSettings, ObserveError, Observed, Role},
+    powerdns::{self, Acquire, Database, DbError},
+    reconcile::{self, Aim, Engine, EngineError, Parts, Report, hold},
+    trigger::{self, TriggerError},
+};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinSet, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+/// Everything that a run needs to know.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// The API.
+    pub cloudstack: crate::cloudstack::Settings,
+    /// The database.
+    pub powerdns: powerdns::Settings,
+    /// The events, if there are any.
+    pub trigger: Option<trigger::Settings>,
+    /// The engine.
+    pub engine: reconcile::Settings,
+    /// Where health, metrics and status are served.
+    pub http_listen: SocketAddr,
+}
+
+/// Why a run ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum SuperviseError {
+    /// The API client cannot be set up.
+    #[error("cannot set up the CloudStack client")]
+    Client(#[source] ApiError),
+    /// The database client cannot be set up, or a one-shot verb cannot reach it.
+    #[error("cannot use the PowerDNS database")]
+    Database(#[source] DbError),
+    /// HTTP_LISTEN is taken, or not an address of this machine.
+    #[error("cannot listen on HTTP_LISTEN={address}: choose another address or port")]
+    Listen {
+        /// What was asked for.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The engine.
+    #[error("the reconciler ended")]
+    Engine(#[source] EngineError),
+    /// The consumer.
+    #[error("the Kafka consumer ended")]
+    Trigger(#[source] TriggerError),
+    /// The HTTP server.
+    #[error("the HTTP server ended")]
+    Http(#[source] ObserveError),
+    /// A task that should have gone on.
+    #[error("task `{0}` ended before its time")]
+    Ended(&'static str),
+    /// A task panicked: a defect of this program.
+    #[error("a task panicked")]
+    Panicked(#[source] tokio::task::JoinError),
+    /// The lease did not come free.
+    #[error("owner id `{owner}` is in the hands of {holder}: its lease did not come free within LEASE_TTL")]
+    Busy {
+        /// The owner id.
+        owner: OwnerId,
+        /// Who has it.
+        holder: String,
+    },
+}
+
+/// How long the end may take, before what is left is dropped. systemd and Kubernetes wait longer.
+const FAREWELL: Duration = Duration::from_secs(9);
+
+/// Serves until `shutdown`.
+pub async fn run(services: Services, shutdown: impl Future<Output = ()>) -> Result<(), SuperviseError> {
+    let Services { cloudstack, powerdns, trigger, engine, http_listen } = services;
+    let metrics = Arc::new(Metrics::default());
+    let board = Arc::new(Board::new(Instant::now()));
+    let health = HealthSettings {
+        api_timeout: cloudstack.timeout,
+        resync_interval: engine.resync_interval,
+        lease_ttl: powerdns.lease_ttl,
+    };
+    let client = Client::new(&cloudstack, Arc::clone(&metrics)).map_err(SuperviseError::Client)?;
+    let database = Database::new(&powerdns, Arc::clone(&metrics)).map_err(SuperviseError::Database)?;
+    let listener = TcpListener::bind(http_listen)
+        .await
+        .map_err(|source| SuperviseError::Listen { address: http_listen, source })?;
+    let cancel = CancellationToken::new();
+    let mut tasks: JoinSet<(&'static str, Result<(), SuperviseError>)> = JoinSet::new();
+
+    let observed = Arc::new(Observed {
+        board: Arc::clone(&board),
+        metrics: Arc::clone(&metrics),
+        settings: health,
+        started: Instant::now(),
+    });
+    let token = cancel.clone();
+    tasks.spawn(async move {
+        ("http", observe::serve(listener, observed, token).await.map_err(SuperviseError::Http))
+    });
+
+    let (tenure_in, tenure) = mpsc::channel(1);
+    let holding = hold(
+        database.clone(),
+        holder_name(),
+        powerdns.lease_ttl,
+        Arc::clone(&board),
+        tenure_in,
+        cancel.clone(),
+    );
+    tasks.spawn(async move {
+        holding.await;
+        ("lease", Ok(()))
+    });
+
+    let (deliveries_in, deliveries) = mpsc::channel(4);
+    match trigger {
+        Some(settings) => {
+            let (metrics, board, cancel) = (Arc::clone(&metrics), Arc::clone(&board), cancel.clone());
+            tasks.spawn(async move {
+                let ended = consume_while_holding(settings, deliveries_in, metrics, board, cancel).await;
+                ("kafka", ended.map_err(SuperviseError::Trigger))
+            });
+        }
+        None => {
+            tracing::warn!("KAFKA_BOOTSTRAP is not set: no events, so changes show only with each resync")
+        }
+    }
+
+    let parts = Parts { client, database: database.clone(), board, metrics, deliveries, tenure };
+    let token = cancel.clone();
+    tasks.spawn(async move {
+        let ended = Engine::new(engine, parts).run(token).await;
+        ("reconciler", ended.map(drop).map_err(SuperviseError::Engine))
+    });
+
+    let result = tokio::select! {
+        () = shutdown => Ok(()),
+        ended = tasks.join_next() => match ended {
+            Some(Ok((name, Ok(())))) => Err(SuperviseError::Ended(name)),
+            Some(Ok((_, Err(error)))) => Err(error),
+            Some(Err(error)) => Err(SuperviseError::Panicked(error)),
+            None => Err(SuperviseError::Ended("all")),
+        },
+    };
+    tracing::info!("ends");
+    cancel.cancel();
+    let farewell = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
+        tracing::warn!("some tasks did not end in time: they are dropped");
+        tasks.shutdown().await;
+    }
+    let _ = tokio::time::timeout(Duration::from_secs(1), database.close()).await;
+    result
+}
+
+/// Events are the holder's: a standby would commit offsets of what nobody acts upon.
+async fn consume_while_holding(
+    settings: trigger::Settings,
+    out: mpsc::Sender<trigger::Delivery>,
+    metrics: Arc<Metrics>,
+    board: Arc<Board>,
+    cancel: CancellationToken,
+) -> Result<(), TriggerError> {
+    let holds = || matches!(board.pulse().role, Role::Holder { .. });
+    // Half of what a take-over may cost in latency; a look at an atomic-sized lock costs nothing.
+    let tick = Duration::from_millis(50);
+    while !cancel.is_cancelled() {
+        if !holds() {
+            tokio::select! { () = cancel.cancelled() => {}, () = sleep(tick) => {} }
+            continue;
+        }
+        let token = cancel.child_token();
+        let consuming = trigger::consume(&settings, out.clone(), Arc::clone(&metrics), token.clone());
+        let watching = async {
+            while holds() && !token.is_cancelled() {
+                tokio::select! { () = token.cancelled() => {}, () = sleep(tick) => {} }
+            }
+            token.cancel();
+        };
+        let (ended, ()) = tokio::join!(
+            async {
+                let ended = consuming.await;
+                token.cancel();
+                ended
+            },
+            watching
+        );
+        ended?;
+    }
+    Ok(())
+}
+
+/// Does one full pass, or plans one, then ends.
+pub async fn once(services: Services) -> Result<Report, SuperviseError> {
+    let Services { cloudstack, powerdns, engine, .. } = services;
+    let metrics = Arc::new(Metrics::default());
+    let board = Arc::new(Board::new(Instant::now()));
+    let client = Client::new(&cloudstack, Arc::clone(&metrics)).map_err(SuperviseError::Client)?;
+    let database = Database::new(&powerdns, Arc::clone(&metrics)).map_err(SuperviseError::Database)?;
+    let cancel = CancellationToken::new();
+    let (tenure_in, tenure) = mpsc::channel(1);
+    let (_deliveries_in, deliveries) = mpsc::channel(1);
+    let mut holding = None;
+    if engine.aim == Aim::Converge {
+        wait_for_lease(&database, &powerdns).await?;
+        let held = hold(
+            database.clone(),
+            holder_name(),
+            powerdns.lease_ttl,
+            Arc::clone(&board),
+            tenure_in,
+            cancel.clone(),
+        );
+        holding = Some(tokio::spawn(held));
+    }
+    let parts = Parts { client, database: database.clone(), board, metrics, deliveries, tenure };
+    let result = Engine::new(engine, parts).run(cancel.clone()).await.map_err(SuperviseError::Engine);
+    cancel.cancel();
+    if let Some(holding) = holding {
+        let _ = tokio::time::timeout(FAREWELL, holding).await;
+    }
+    let _ = tokio::time::timeout(Duration::from_secs(1), database.close()).await;
+    result
+}
+
+/// A one-shot verb gives up when the lease does not come free within its time, and says who has it;
+/// when the database stays away for a minute, too (design 12).
+async fn wait_for_lease(database: &Database, settings: &powerdns::Settings) -> Result<(), SuperviseError> {
+    let started = Instant::now();
+    loop {
+        let attempt = async {
+            database.ensure_tables().await?;
+            database.acquire(&holder_name()).await
+        };
+        match attempt.await {
+            Ok(Acquire::Held(lease)) => {
+                database.release(lease).await;
+                return Ok(());
+            }
+            Ok(Acquire::Busy { holder, .. }) if started.elapsed() > settings.lease_ttl => {
+                return Err(SuperviseError::Busy { owner: settings.owner.clone(), holder });
+            }
+            Ok(Acquire::Busy { expires_in, .. }) => {
+                sleep(expires_in.clamp(Duration::from_millis(100), Duration::from_secs(1))).await;
+            }
+            Err(error) if error.is_transient() && started.elapsed() < Duration::from_secs(60) => {
+                tracing::warn!(error = %chain(&error), "cannot reach the database: tries again");
+                sleep(Duration::from_secs(1)).await;
+            }
+            Err(error) => return Err(SuperviseError::Database(error)),
+        }
+    }
+}
+
+/// Names this process in the lease: host, process and start, so that no two are alike.
+fn holder_name() -> String {
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    let host: String = host.trim().chars().filter(char::is_ascii_graphic).take(60).collect();
+    let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    format!("{}/{}/{}", if host.is_empty() { "host" } else { &host }, std::process::id(), started.as_millis())
+}

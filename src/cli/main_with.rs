@@ -1,8 +1,8 @@
 //! From arguments to an exit code.
 
-use super::{Cli, Exit, Verb};
+use super::{Cli, Exit, PlanArgs, SyncArgs, Verb, plan, run, schema, sync};
 use crate::config::{Config, LogFormat, Logging, near_misses};
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Parser;
 use std::{
     ffi::OsString,
@@ -31,11 +31,11 @@ pub async fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-#[expect(clippy::unused_async, reason = "the verbs that join here await")]
 async fn answer(cli: Cli) -> Result<Exit> {
     let verb = cli.verb();
     if verb == Verb::Schema {
-        bail!("`schema` is not wired up");
+        // The tables can be asked for before anything else is configured.
+        return schema::schema(Config::load(&cli.given).ok().as_ref()).await;
     }
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let near = near_misses(names);
@@ -49,7 +49,13 @@ async fn answer(cli: Cli) -> Result<Exit> {
     for warning in config.warnings.iter().chain(&near) {
         tracing::warn!("{warning}");
     }
-    bail!("`{verb:?}` is not wired up")
+    match verb {
+        Verb::Run => run::run(&config).await,
+        Verb::Plan(args) => plan::plan(&config, &args).await,
+        Verb::Sync(SyncArgs { dry_run: true }) => plan::plan(&config, &PlanArgs::default()).await,
+        Verb::Sync(SyncArgs { dry_run: false }) => sync::sync(&config).await,
+        Verb::Schema => schema::schema(Some(&config)).await,
+    }
 }
 
 /// Logs to standard error: standard output belongs to what a verb prints.

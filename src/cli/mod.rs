@@ -7,7 +7,13 @@
 mod args;
 mod exit;
 mod main_with;
+mod plan;
+mod run;
+mod schema;
+mod services;
+mod sync;
 
 pub use args::{Cli, PlanArgs, SyncArgs, Verb};
 pub use exit::Exit;
 pub use main_with::main_with;
+use services::services;

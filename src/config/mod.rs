@@ -13,6 +13,7 @@ mod load;
 mod near;
 mod parse;
 mod reader;
+mod rooms;
 mod types;
 mod variable;
 

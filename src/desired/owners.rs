@@ -37,7 +37,7 @@ pub struct Owner<'a> {
 }
 
 /// All owners, made once for each reading of the listings.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnerIndex {
     accounts: HashMap<DomainId, HashMap<Box<str>, Account>>,
     account_keys: HashMap<AccountId, (DomainId, Box<str>)>,

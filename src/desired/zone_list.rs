@@ -49,6 +49,13 @@ impl ZoneList {
         if errors.is_empty() { Ok(Self { items }) } else { Err(errors) }
     }
 
+    /// The list of these zones, each for everybody or for the domain subtree of this path only; a path
+    /// starts at ROOT, which may be left out.
+    pub fn of(items: impl IntoIterator<Item = (ZoneName, Option<String>)>) -> Self {
+        let items = items.into_iter().map(|(zone, path)| Item { zone, path: path.map(|path| rooted(&path)) });
+        Self { items: items.collect() }
+    }
+
     /// Whether a zone may be written for a VM of the CloudStack domain with this path.
     pub fn allows(&self, zone: &ZoneName, domain_path: Option<&str>) -> bool {
         let limited = if is_reverse(zone) {
@@ -61,7 +68,8 @@ impl ZoneList {
 
     /// Whether a zone may be written for somebody's VMs: asked where the owner is known no more.
     pub fn allows_anyone(&self, zone: &ZoneName) -> bool {
-        self.allows(zone, None) || self.items.iter().any(|item| item.path.is_some() && zone.is_within(item.zone.as_str()))
+        self.allows(zone, None)
+            || self.items.iter().any(|item| item.path.is_some() && zone.is_within(item.zone.as_str()))
     }
 
     /// Whether there is no list at all, of which `run` and `check` warn.
@@ -83,11 +91,15 @@ fn item(part: &str) -> Result<Item, String> {
             if path.split('/').any(|component| component.trim().is_empty()) {
                 return Err("an @ without a domain path such as ROOT/acme after it".to_owned());
             }
-            let rooted = lies_in(path, "ROOT");
-            Some(if rooted { path.into() } else { format!("ROOT/{path}").into() })
+            Some(rooted(path))
         }
     };
     Ok(Item { zone, path })
+}
+
+fn rooted(path: &str) -> Box<str> {
+    let path = path.trim_matches('/');
+    if lies_in(path, "ROOT") { path.into() } else { format!("ROOT/{path}").into() }
 }
 
 /// Whether a zone holds reverse names. Not every zone under arpa does (home.arpa, RFC 8375).

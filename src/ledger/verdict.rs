@@ -94,9 +94,8 @@ pub fn assess<'a>(
                 return of_row(entry, &rows[*at]);
             }
             // An id that another entry of ours accounts for was handed out anew: it proves no edit.
-            let reused = |row: &Row| {
-                rows.iter().zip(&matched).any(|(other, matched)| *matched && other.id == row.id)
-            };
+            let reused =
+                |row: &Row| rows.iter().zip(&matched).any(|(other, matched)| *matched && other.id == row.id);
             if stray(entry.record).is_some_and(|row| row.zone == zone && !reused(row)) {
                 return Verdict::EditedInPlace;
             }

@@ -194,6 +194,24 @@ impl Zones {
         }
     }
 
+    /// Whether claims could differ: another set of zones, or other properties than a serial.
+    pub fn differ_in_place(&self, other: &Self) -> bool {
+        self.by_name.len() != other.by_name.len()
+            || self.by_name.values().any(|zone| {
+                other.by_name.get(&zone.name).is_none_or(|old| {
+                    (old.id, old.kind, old.presigned, old.bad_nsec3param, &old.dnssec, old.soa.is_some())
+                        != (
+                            zone.id,
+                            zone.kind,
+                            zone.presigned,
+                            zone.bad_nsec3param,
+                            &zone.dnssec,
+                            zone.soa.is_some(),
+                        )
+                })
+            })
+    }
+
     /// All zones, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Zone> {
         self.by_name.values()

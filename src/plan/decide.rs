@@ -8,7 +8,8 @@ use crate::{
     desired::{Holding, rank_forward, rank_ptr},
     ledger::{Verdict, assess},
     model::{
-        Barrier, Claim, Content, Ending, Entry, EntryPut, Kind, Outcome, OwnedRow, RecordType, Ttl, VmId, Zone,
+        Barrier, Claim, Content, Ending, Entry, EntryPut, Kind, Outcome, OwnedRow, RecordType, Ttl, VmId,
+        Zone,
     },
 };
 use std::collections::BTreeMap;
@@ -49,8 +50,8 @@ enum Fate {
 }
 
 /// A, AAAA or PTR of one name.
-struct Column<'a> {
-    state: &'a NameState<'a>,
+struct Column<'a, 's> {
+    state: &'a NameState<'s>,
     settings: &'a Settings,
     losses: Losses,
     own: Vec<&'a Entry>,
@@ -70,9 +71,9 @@ struct Condition {
     on_hold: bool,
 }
 
-impl<'a> Column<'a> {
+impl<'a, 's: 'a> Column<'a, 's> {
     fn new(
-        state: &'a NameState<'a>,
+        state: &'a NameState<'s>,
         settings: &'a Settings,
         losses: Losses,
         own: Vec<&'a Entry>,
@@ -95,7 +96,8 @@ impl<'a> Column<'a> {
 
     fn decide(&self, out: &mut Decision) {
         let conditions = self.conditions();
-        let wanted: Vec<Vec<(RecordType, Content)>> = (0..self.claims.len()).map(|at| self.wanted(at)).collect();
+        let wanted: Vec<Vec<(RecordType, Content)>> =
+            (0..self.claims.len()).map(|at| self.wanted(at)).collect();
         let mut fates: Vec<Fate> =
             (0..self.own.len()).map(|at| self.fate(at, &conditions, &wanted)).collect();
         let held = self.restrain(&mut fates, &wanted);
@@ -250,7 +252,9 @@ impl<'a> Column<'a> {
 
     fn unconfirmed(&self, at: usize) -> bool {
         let claim = &self.claims[at];
-        let Some(address) = claim.addresses.first().map(|address| Content::from(*address)) else { return true };
+        let Some(address) = claim.addresses.first().map(|address| Content::from(*address)) else {
+            return true;
+        };
         !claim.targets.iter().any(|target| (self.state.stands)(target, &address))
     }
 
@@ -362,9 +366,13 @@ impl<'a> Column<'a> {
             }
             Err(barrier) => return Outcome::Blocked { by: barrier.to_string() },
         };
-        if !self.settings.recreate && self.own.iter().zip(&self.verdicts).any(|(entry, verdict)| {
-            (entry.vm, entry.kind) == key && matches!(verdict, Verdict::Deleted)
-        }) {
+        if !self.settings.recreate
+            && self
+                .own
+                .iter()
+                .zip(&self.verdicts)
+                .any(|(entry, verdict)| (entry.vm, entry.kind) == key && matches!(verdict, Verdict::Deleted))
+        {
             return Outcome::OnHold;
         }
         if self.overflow.contains(&at) {
@@ -374,7 +382,11 @@ impl<'a> Column<'a> {
             return Outcome::Waiting { holder: self.served.first().map(|at| self.claims[*at].vm) };
         }
         if let Some(holder) = self.standing_rival(claim, fates) {
-            return if held.contains_key(&holder) { Outcome::Held } else { Outcome::Waiting { holder: Some(holder.0) } };
+            return if held.contains_key(&holder) {
+                Outcome::Held
+            } else {
+                Outcome::Waiting { holder: Some(holder.0) }
+            };
         }
         if claim.kind == Kind::Ptr && wanted.is_empty() {
             return Outcome::Unconfirmed;

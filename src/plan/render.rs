@@ -1,8 +1,8 @@
 //! How a plan reads: the same lines for `plan`, for the log and, as JSON, for programs.
 
 use super::state::Decision;
-use crate::model::{OwnerName, Ttl, Zones};
-use std::fmt;
+use crate::model::{OwnerName, Row, Ttl, Zones};
+use std::{collections::BTreeMap, fmt};
 
 /// What happens to a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,12 +60,11 @@ impl fmt::Display for Line {
     }
 }
 
-/// A whole plan.
+/// A whole plan. A name that is decided again replaces what was planned for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// All changes.
-    pub lines: Vec<Line>,
-    /// Losses that are held.
+    names: BTreeMap<OwnerName, Vec<Line>>,
+    /// Records whose loss is held.
     pub held: u64,
 }
 
@@ -73,57 +72,63 @@ impl Plan {
     /// Takes in the decision on one name.
     pub fn add(&mut self, name: &OwnerName, decision: &Decision, zones: &Zones) {
         let zone = |id| zones.with_id(id).map_or_else(|| format!("zone {id}"), |zone| zone.name.to_string());
-        for (owned, why) in &decision.deletes {
-            let row = owned.row();
-            self.lines.push(Line {
-                zone: zone(row.zone),
-                name: name.clone(),
-                rtype: row.rtype.to_string(),
-                sign: Sign::Delete,
-                content: row.content.to_string(),
-                ttl: row.ttl.unwrap_or(Ttl(0)),
-                why: (*why).to_owned(),
-            });
+        let line = |sign, row: &Row, ttl: Ttl, why: String| Line {
+            zone: zone(row.zone),
+            name: name.clone(),
+            rtype: row.rtype.to_string(),
+            sign,
+            content: row.content.to_string(),
+            ttl,
+            why,
+        };
+        let mut lines: Vec<Line> = (decision.deletes.iter())
+            .map(|(owned, why)| {
+                line(Sign::Delete, owned.row(), owned.row().ttl.unwrap_or(Ttl(0)), (*why).to_owned())
+            })
+            .collect();
+        lines.extend(decision.retimes.iter().map(|(owned, ttl)| {
+            let was = owned.row().ttl.map_or(0, |ttl| ttl.0);
+            line(Sign::Retime, owned.row(), *ttl, format!("TTL was {was}"))
+        }));
+        lines.extend(decision.inserts.iter().map(|row| Line {
+            zone: zone(row.zone),
+            name: name.clone(),
+            rtype: row.rtype.to_string(),
+            sign: Sign::Insert,
+            content: row.content.to_string(),
+            ttl: row.ttl,
+            why: format!("{} of VM {}", row.kind, row.vm),
+        }));
+        if lines.is_empty() {
+            self.names.remove(name);
+        } else {
+            self.names.insert(name.clone(), lines);
         }
-        for (owned, ttl) in &decision.retimes {
-            let row = owned.row();
-            self.lines.push(Line {
-                zone: zone(row.zone),
-                name: name.clone(),
-                rtype: row.rtype.to_string(),
-                sign: Sign::Retime,
-                content: row.content.to_string(),
-                ttl: *ttl,
-                why: format!("TTL was {}", row.ttl.map_or(0, |ttl| ttl.0)),
-            });
-        }
-        for row in &decision.inserts {
-            self.lines.push(Line {
-                zone: zone(row.zone),
-                name: name.clone(),
-                rtype: row.rtype.to_string(),
-                sign: Sign::Insert,
-                content: row.content.to_string(),
-                ttl: row.ttl,
-                why: format!("{} of VM {}", row.kind, row.vm),
-            });
-        }
-        self.held += decision.held;
+    }
+
+    /// All changes, by zone, name and type.
+    pub fn lines(&self) -> Vec<&Line> {
+        let mut lines: Vec<&Line> = self.names.values().flatten().collect();
+        lines.sort();
+        lines
+    }
+
+    /// Whether nothing would change and nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.held == 0
     }
 
     /// How many rows would be inserted, deleted and re-timed.
     pub fn counts(&self) -> [usize; 3] {
-        let count = |sign| self.lines.iter().filter(|line| line.sign == sign).count();
+        let count = |sign| self.names.values().flatten().filter(|line| line.sign == sign).count();
         [count(Sign::Insert), count(Sign::Delete), count(Sign::Retime)]
     }
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut lines: Vec<&Line> = self.lines.iter().collect();
-        lines.sort();
         let mut zone = "";
-        for line in lines {
+        for line in self.lines() {
             if line.zone != zone {
                 zone = &line.zone;
                 writeln!(f, "{zone}:")?;

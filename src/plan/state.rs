@@ -1,8 +1,8 @@
 //! What a decision is made from, and what it says.
 
 use crate::model::{
-    Barrier, Claim, Content, Ending, Entry, EntryPut, Kind, Outcome, OwnedRow, OwnerId, OwnerName, RecordType, Row,
-    Ttl, Unwritable, VmId, Zone, ZoneId, Zones,
+    Barrier, Claim, Content, Ending, Entry, EntryPut, Kind, Outcome, OwnedRow, OwnerId, OwnerName,
+    RecordType, Row, Ttl, Unwritable, VmId, Zone, ZoneId, Zones,
 };
 
 /// Which changes are allowed at all (`DNS_MODE`).

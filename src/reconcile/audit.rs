@@ -2,7 +2,9 @@
 //! It writes nothing by itself; an unchanged world marks nothing (design 6).
 
 use super::world::World;
-use crate::model::{AccountId, Claim, Content, Entry, Kind, OwnerId, OwnerName, Row, Ttl, VmId, ZoneId};
+use crate::model::{
+    AccountId, Claim, Content, Entry, Kind, OwnerId, OwnerName, ReadSeq, Row, Ttl, VmId, ZoneId,
+};
 use std::{
     collections::{HashMap, HashSet, hash_map::RandomState},
     hash::{BuildHasher, Hash},
@@ -69,8 +71,9 @@ impl Audit {
             self.missing_zones.insert(entry.zone);
         }
         let intact = row.is_some_and(|row| {
-            zone.is_some_and(|zone| zone.id == row.zone && zone.id == entry.zone && zone.unwritable().is_none())
-                && row.name == entry.name
+            zone.is_some_and(|zone| {
+                zone.id == row.zone && zone.id == entry.zone && zone.unwritable().is_none()
+            }) && row.name == entry.name
                 && row.rtype == entry.rtype
                 && row.content == entry.content
                 && row.ttl == Some(entry.ttl)
@@ -95,8 +98,8 @@ impl Audit {
 
     /// Ends the audit: the names whose claims differ from what stands. VMs and zones of which the
     /// ledger knows nothing more are forgotten.
-    pub fn end(self, world: &mut World) -> Vec<OwnerName> {
-        world.prune(&self.with_entries);
+    pub fn end(self, world: &mut World, listing: ReadSeq) -> Vec<OwnerName> {
+        world.prune(&self.with_entries, listing);
         world.note_missing_zones(&self.missing_zones);
         let mut expected = Vec::new();
         let mut marks: HashSet<OwnerName> = HashSet::new();

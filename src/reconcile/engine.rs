@@ -7,7 +7,7 @@ use super::{
     losses::PendingLosses,
     report::Report,
     settle::{Overlay, Settler},
-    tasks::{Note, Tasks},
+    tasks::Tasks,
     world::World,
 };
 use crate::{
@@ -79,6 +79,8 @@ pub struct Engine {
     pub(super) writer: Option<(Writer, Lease)>,
     /// The cloud that the key sees and that this owner id is bound to.
     pub(super) bound: Option<String>,
+    /// The cloud that the key sees.
+    pub(super) cloud: Option<String>,
     pub(super) vms: DirtyVms,
     pub(super) names: DirtyNames,
     pub(super) resync: Resync,
@@ -107,6 +109,9 @@ pub struct Engine {
     dice: u64,
 }
 
+/// How long one-shot verbs wait for servers that are down (design 12).
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Zones and serials are read at least this often (design 3).
 pub(super) const ZONES_EVERY: Duration = Duration::from_secs(30);
 
@@ -125,6 +130,7 @@ impl Engine {
             settler,
             writer: None,
             bound: None,
+            cloud: None,
             vms: DirtyVms::new(),
             names: DirtyNames::new(),
             resync: Resync::new(settings.resync_interval, settings.resync_min_interval),

@@ -19,7 +19,9 @@ pub enum EngineError {
         seen: String,
     },
     /// The key sees no domain at all.
-    #[error("the API key sees no domain at all, so the cloud cannot be told: it needs the right to listDomains")]
+    #[error(
+        "the API key sees no domain at all, so the cloud cannot be told: it needs the right to listDomains"
+    )]
     NoCloud,
     /// A one-shot verb could not reach CloudStack within its time.
     #[error("cannot read from CloudStack")]

@@ -69,7 +69,7 @@ async fn acquire(
         let wait = match attempt.await {
             Ok(Acquire::Held(lease)) => return Some(lease),
             Ok(Acquire::Busy { holder, expires_in }) => {
-                board.set_role(Role::Standby { holder: holder.clone() }, Instant::now());
+                board.set_role(Role::Standby { holder: Some(holder.clone()) }, Instant::now());
                 if said != holder {
                     tracing::info!(%holder, "stands by: another process holds the lease");
                     said.clone_from(&holder);

@@ -14,7 +14,7 @@ use crate::{
     model::{Mark, OwnerName, Owners, ReadSeq, Vm, VmId, ZoneId, Zones},
     observe::Pass,
     powerdns::{Bound, DbError},
-    queue::Priority,
+    queue::{Priority, Urgency},
     trigger::{Arrival, Delivery},
 };
 use std::time::Instant;
@@ -336,9 +336,9 @@ impl Engine {
             }
         }
         delivery.acknowledge();
-        if self.vms.is_overflowing(self.world.inventory.len()) {
-            let inventory = &self.world.inventory;
-            self.vms.collapse(|id| inventory.get(id).is_some());
+        if self.vms.overflowing(self.world.inventory.len()) {
+            let (world, inventory) = (&self.world, &self.world.inventory);
+            self.vms.collapse(|id| inventory.get(id).is_some() || world.is_orphan(id));
             self.resync.request(now);
         }
     }
@@ -349,21 +349,30 @@ impl Engine {
         let all = |known: &mut dyn Iterator<Item = VmId>| known.collect::<Vec<_>>();
         let (ids, gone, owners): (Vec<VmId>, bool, bool) = match mark {
             Mark::Vm { id, said_gone } => (vec![id], said_gone, false),
-            Mark::Nic(nic) => (all(&mut inventory.vm_of_nic(nic).map(|known| known.vm().id).into_iter()), false, false),
-            Mark::Ip(ip) => (all(&mut inventory.vm_of_ip(ip).map(|known| known.vm().id).into_iter()), false, false),
+            Mark::Nic(nic) => {
+                (all(&mut inventory.vm_of_nic(nic).map(|known| known.vm().id).into_iter()), false, false)
+            }
+            Mark::Ip(ip) => {
+                (all(&mut inventory.vm_of_ip(ip).map(|known| known.vm().id).into_iter()), false, false)
+            }
             Mark::Network(network) => {
                 (all(&mut inventory.vms_of_network(network).map(|known| known.vm().id)), false, false)
             }
             Mark::Account { id, said_gone } => {
                 let ids = match self.world.owners.account_key(id) {
-                    Some((domain, name)) => all(&mut inventory.vms_of_account(domain, name).map(|known| known.vm().id)),
+                    Some((domain, name)) => {
+                        all(&mut inventory.vms_of_account(domain, name).map(|known| known.vm().id))
+                    }
                     None => Vec::new(),
                 };
                 (if said_gone { ids } else { Vec::new() }, said_gone, true)
             }
             Mark::Domain { id, said_gone } => {
                 let subtree = self.world.owners.subtree(id);
-                let ids = subtree.into_iter().flat_map(|domain| inventory.vms_of_domain(domain)).map(|known| known.vm().id);
+                let ids = subtree
+                    .into_iter()
+                    .flat_map(|domain| inventory.vms_of_domain(domain))
+                    .map(|known| known.vm().id);
                 (if said_gone { ids.collect() } else { Vec::new() }, said_gone, true)
             }
             Mark::Project { id, said_gone } => {
@@ -375,12 +384,13 @@ impl Engine {
             }
         };
         self.owners_wanted |= owners;
-        // An interface or address that no known VM has: somebody's new one.
-        if ids.is_empty() && matches!(mark, Mark::Nic(_) | Mark::Ip(_)) {
+        // An interface that no known VM has is somebody's new one. An unknown public address is not
+        // worth a resync: no record of ours depends on one, and port forwarding names them all day.
+        if ids.is_empty() && matches!(mark, Mark::Nic(_)) {
             self.resync.request(now);
         }
         for id in ids {
-            self.vms.mark(id, gone, now);
+            self.vms.mark(id, gone, Urgency::Live, now);
         }
     }
 

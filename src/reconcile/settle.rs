@@ -81,7 +81,12 @@ impl Settler {
     }
 
     /// Commits what was prepared.
-    pub async fn commit(&mut self, world: &World, writer: &Writer, batch: &Batch) -> Result<Committed, WriteError> {
+    pub async fn commit(
+        &mut self,
+        world: &World,
+        writer: &Writer,
+        batch: &Batch,
+    ) -> Result<Committed, WriteError> {
         let committed = writer.commit(batch, &world.zones).await?;
         for row in &batch.inserts {
             if let Some(zone) = world.zones.with_id(row.zone) {
@@ -137,7 +142,7 @@ impl Settler {
         decisions: &[(OwnerName, Decision)],
         read: &NameRows,
     ) -> Result<Batch, DbError> {
-        let changes = plan::changes(decisions, &read.rows);
+        let changes = plan::changes(decisions, read.rows());
         let mut wanted: BTreeSet<OwnerName> = BTreeSet::new();
         for (id, change) in &changes {
             let Some(zone) = world.zones.with_id(*id) else { continue };
@@ -151,7 +156,8 @@ impl Settler {
             }
         }
         let wanted: Vec<OwnerName> = wanted.into_iter().collect();
-        let below = if wanted.is_empty() { Vec::new() } else { self.reader.names(&wanted).await?.rows };
+        let below =
+            if wanted.is_empty() { Vec::new() } else { self.reader.names(&wanted).await?.rows().to_vec() };
         let rectified = changes
             .iter()
             .filter_map(|(id, change)| {
@@ -159,7 +165,7 @@ impl Settler {
                 Some(rectify(zone, change, |name, decided| Below::of_rows(name, &below, decided)))
             })
             .collect();
-        Ok(plan::assemble(decisions.to_vec(), &read.rows, rectified))
+        Ok(plan::assemble(decisions.to_vec(), read.rows(), rectified))
     }
 }
 
@@ -224,7 +230,8 @@ fn notice_alias(world: &mut World, name: &OwnerName, read: &NameRows) -> Vec<Own
     if known.is_none() && world.inventory.claimants(name.as_str()).next().is_none() {
         return Vec::new();
     }
-    let target = zone_of(world, name, read).ok().and_then(|zone| alias_at(read.rows_at(name.as_str()), zone.id));
+    let target =
+        zone_of(world, name, read).ok().and_then(|zone| alias_at(read.rows_at(name.as_str()), zone.id));
     let target = target.filter(|target| {
         let zone = world.zones.enclosing(target.as_str());
         target != name

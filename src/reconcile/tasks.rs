@@ -160,7 +160,9 @@ async fn zones(
 ) -> Result<(Zones, Vec<(ZoneId, Vec<OwnerName>)>), DbError> {
     let zones = reader.zones().await?;
     let mut names = Vec::new();
-    for zone in zones.iter().filter(|zone| deep(zone.id) && !zone.name.is_arpa() && zone.unwritable().is_none()) {
+    for zone in
+        zones.iter().filter(|zone| deep(zone.id) && !zone.name.is_arpa() && zone.unwritable().is_none())
+    {
         names.push((zone.id, reader.deep_names(zone).await?));
     }
     Ok((zones, names))
@@ -205,7 +207,11 @@ async fn resync(
     Ok(())
 }
 
-async fn list(client: &Client, notes: &mpsc::Sender<Note>, read: ReadSeq) -> Result<Complete<VmListing>, Failure> {
+async fn list(
+    client: &Client,
+    notes: &mpsc::Sender<Note>,
+    read: ReadSeq,
+) -> Result<Complete<VmListing>, Failure> {
     let (pages, mut arrived) = mpsc::channel(2);
     let forward = async {
         while let Some(vms) = arrived.recv().await {

@@ -85,13 +85,14 @@ impl Engine {
             return Ok(false);
         }
         let total = self.losses.total();
-        let (owned, used) = match (self.settler.reader.owned_count().await, self.settler.reader.budget_used().await) {
-            (Ok(owned), Ok(used)) => (owned, used),
-            (Err(error), _) | (_, Err(error)) => {
-                self.db_trouble(error)?;
-                return Ok(false);
-            }
-        };
+        let (owned, used) =
+            match (self.settler.reader.owned_count().await, self.settler.reader.budget().await) {
+                (Ok(owned), Ok(used)) => (owned, used),
+                (Err(error), _) | (_, Err(error)) => {
+                    self.db_trouble(error)?;
+                    return Ok(false);
+                }
+            };
         self.losses.weighed();
         let percent = self.settings.plan.max_loss_percent;
         if !(Budget { percent, owned, used }).allows(total) {
@@ -212,7 +213,12 @@ impl Engine {
         }
     }
 
-    fn note_settled(&mut self, prepared: Prepared, losses: Losses, priorities: &HashMap<OwnerName, Priority>) {
+    fn note_settled(
+        &mut self,
+        prepared: Prepared,
+        losses: Losses,
+        priorities: &HashMap<OwnerName, Priority>,
+    ) {
         for name in prepared.also {
             self.mark(&name, Priority::Live);
         }

@@ -137,10 +137,18 @@ impl World {
 
     /// Whether a listing's lack of this VM, proved by a look-up, is the second one in a row that began
     /// at least `apart` after the first. `began` tells how long ago a listing began.
-    pub fn lacked_twice(&mut self, id: VmId, listing: ReadSeq, apart: impl Fn(ReadSeq, ReadSeq) -> bool) -> bool {
+    pub fn lacked_twice(
+        &mut self,
+        id: VmId,
+        listing: ReadSeq,
+        apart: impl Fn(ReadSeq, ReadSeq) -> bool,
+    ) -> bool {
         if self.inventory.get(id).is_some() {
             self.inventory.note_absent(id, listing);
-            return self.inventory.absence(id).is_some_and(|seen| seen.count >= 2 && apart(seen.first, seen.last));
+            return self
+                .inventory
+                .absence(id)
+                .is_some_and(|seen| seen.count >= 2 && apart(seen.first, seen.last));
         }
         let Some(orphan) = self.orphans.get_mut(&id) else { return false };
         let first = orphan.lacked.map_or(listing, |(first, _)| first);
@@ -162,6 +170,11 @@ impl World {
         self.orphans.keys().copied()
     }
 
+    /// Whether only the ledger knows this VM.
+    pub fn is_orphan(&self, id: VmId) -> bool {
+        self.orphans.contains_key(&id)
+    }
+
     /// Notes an entry of the ledger: its VM may be one that nobody lists.
     pub fn note_entry(&mut self, entry: &Entry) {
         if self.inventory.get(entry.vm).is_none() && !self.gone.contains_key(&entry.vm) {
@@ -169,10 +182,14 @@ impl World {
         }
     }
 
-    /// Forgets what the ledger has no entries for any more: `with_entries` are the VMs that it has.
-    pub fn prune(&mut self, with_entries: &HashSet<VmId>) {
+    /// Forgets what the ledger has no entries for any more: `with_entries` are the VMs that it has. The
+    /// orphans that are left, the listing before this audit has lacked.
+    pub fn prune(&mut self, with_entries: &HashSet<VmId>, listing: ReadSeq) {
         self.gone.retain(|vm, _| with_entries.contains(vm));
         self.orphans.retain(|vm, _| with_entries.contains(vm));
+        for orphan in self.orphans.values_mut() {
+            orphan.lacked.get_or_insert((listing, listing));
+        }
     }
 
     /// Counts, once a resync, that an entry's zone is missing.
@@ -202,12 +219,14 @@ impl World {
             claims.retain(|claim| claim.kind != Kind::Ptr);
         }
         for source in self.inventory.redirects_to(name.as_str()) {
-            claims.extend(self.own_claims_at(source).into_iter().filter(|claim| claim.kind == Kind::Ptr).map(
-                |mut claim| {
-                    claim.name = name.clone();
-                    claim
-                },
-            ));
+            claims.extend(
+                self.own_claims_at(source).into_iter().filter(|claim| claim.kind == Kind::Ptr).map(
+                    |mut claim| {
+                        claim.name = name.clone();
+                        claim
+                    },
+                ),
+            );
         }
         claims.sort_by_key(|claim| (claim.created, claim.vm));
         claims
@@ -269,7 +288,8 @@ impl World {
     /// Why an entry's row in this zone may not be touched: the zone is unwritable, or `DNS_ZONES` does
     /// not allow it to the VM's owner. For a VM that is gone any item that names the zone will do.
     pub fn forbidden(&self, entry: &Entry, zone: &Zone) -> Option<Unwritable> {
-        let owner = self.inventory.get(entry.vm).and_then(|known| self.owners.resolve(&known.vm().owner).ok());
+        let owner =
+            self.inventory.get(entry.vm).and_then(|known| self.owners.resolve(&known.vm().owner).ok());
         match owner {
             Some(owner) => self.settings.unwritable(zone, Some(&owner.domain.path)),
             None => (zone.unwritable()).or_else(|| {
