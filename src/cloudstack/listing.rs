@@ -64,9 +64,9 @@ impl Client {
         let mut listing = VmListing::default();
         let mut seen: HashSet<VmId> = HashSet::new();
         for projects in passes {
-            let mut pager = Pager::<Vm>::new(self, vm_params(*projects), size);
+            let mut listed = Pager::<Vm>::new(self, vm_params(*projects), size);
             let mut of_this_pass: HashSet<VmId> = HashSet::new();
-            while let Some(page) = pager.next().await? {
+            while let Some(page) = listed.next().await? {
                 listing.unreadable += page.unread.len();
                 let mut fresh = page.good;
                 fresh.retain(|vm| {
@@ -79,7 +79,7 @@ impl Client {
                     return Err(ApiError::Abandoned);
                 }
             }
-            listing.moved |= pager.moved();
+            listing.moved |= listed.moved();
         }
         Ok(listing)
     }

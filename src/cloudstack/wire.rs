@@ -129,20 +129,15 @@ impl Field<'_> {
 }
 
 /// A list, and whether it is one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) enum List<T> {
     /// Not there, or null.
+    #[default]
     Absent,
     /// Its items.
     Items(Vec<Item<T>>),
     /// Something else.
     Other,
-}
-
-impl<T> Default for List<T> {
-    fn default() -> Self {
-        Self::Absent
-    }
 }
 
 /// An item of a list.
