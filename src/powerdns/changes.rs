@@ -4,7 +4,7 @@
 use super::{
     WriteError,
     session::Session,
-    sql::{LIST, marks, pad, pieces, text, tuples},
+    sql::{TUPLES, marks, pad, pieces, text, tuples},
 };
 use crate::model::{NewRow, OwnedRow, RecordType, Reorder, Ttl};
 use mysql_async::Value;
@@ -48,7 +48,7 @@ fn by_id<'a>(rows: impl IntoIterator<Item = &'a OwnedRow>) -> Vec<&'a OwnedRow> 
 
 /// Deletes rows of ours.
 pub(super) async fn delete(session: &mut Session, rows: &[OwnedRow]) -> Result<(), WriteError> {
-    for rows in by_id(rows).chunks(LIST) {
+    for rows in by_id(rows).chunks(TUPLES) {
         let (clause, values) = guard(rows);
         let found =
             session.run("deleting rows", &format!("DELETE FROM records WHERE {clause}"), values).await?;
@@ -64,7 +64,7 @@ pub(super) async fn retime(session: &mut Session, retimes: &[(OwnedRow, Ttl)]) -
         by_ttl.entry(*ttl).or_default().push(owned);
     }
     for (ttl, rows) in by_ttl {
-        for rows in by_id(rows).chunks(LIST) {
+        for rows in by_id(rows).chunks(TUPLES) {
             let (clause, values) = guard(rows);
             let values = std::iter::once(ttl.0.into()).chain(values).collect();
             let sql = format!("UPDATE records SET ttl = ? WHERE {clause}");
@@ -106,7 +106,7 @@ pub(super) async fn insert(session: &mut Session, rows: &[NewRow]) -> Result<(),
 pub(super) async fn delete_ents(session: &mut Session, ents: &[Reorder]) -> Result<(), WriteError> {
     let mut ents: Vec<&Reorder> = ents.iter().collect();
     ents.sort_unstable_by_key(|ent| ent.id);
-    for ents in ents.chunks(LIST) {
+    for ents in ents.chunks(TUPLES) {
         let mut values: Vec<Value> = ents.iter().map(|ent| ent.id.into()).collect();
         let n = pad(&mut values, 1);
         let mut tuple = Vec::with_capacity(ents.len() * 3);

@@ -4,7 +4,7 @@ use super::{
     WriteError,
     reader::USED,
     session::Session,
-    sql::{LIST, marks, pad, pieces, text, tuples},
+    sql::{TUPLES, marks, pad, pieces, text, tuples},
 };
 use crate::model::{Ending, Entry, EntryPut, RecordId};
 use mysql_async::Value;
@@ -38,7 +38,7 @@ fn key<'a>(entries: impl Iterator<Item = &'a Entry>, owned: bool) -> (String, Ve
 
 /// Ends entries and remembers why. Each must stand and be of the owner id that it was read with.
 pub(super) async fn end(session: &mut Session, endings: &[Ending]) -> Result<(), WriteError> {
-    for endings in endings.chunks(LIST) {
+    for endings in endings.chunks(TUPLES) {
         let (clause, values) = key(endings.iter().map(|ending| &ending.entry), true);
         let sql = format!("DELETE FROM cs_powerdns_ledger WHERE {clause}");
         let found = session.run("ending entries", &sql, values).await?;
@@ -118,10 +118,12 @@ pub(super) async fn put(
         );
         session.run("writing entries", &sql, values).await?;
     }
-    for puts in puts.chunks(LIST) {
+    for puts in puts.chunks(TUPLES) {
         let (clause, mut values) = key(puts.iter().map(|put| &put.entry), false);
         values.push(text(owner));
-        let sql = format!("SELECT name FROM cs_powerdns_ledger WHERE {clause} AND owner_id <> ? LIMIT 1");
+        let sql = format!(
+            "SELECT name FROM cs_powerdns_ledger FORCE INDEX (PRIMARY) WHERE {clause} AND owner_id <> ? LIMIT 1"
+        );
         let others = session.rows("looking for entries of others", &sql, values).await?;
         if let Some(other) = others.first() {
             let name = super::decode::Cells::of(other).text().unwrap_or_default().into_owned();

@@ -105,10 +105,11 @@ async fn entries(session: &mut Session, names: &[OwnerName], owner: &OwnerId) ->
             answer => answer?,
         };
         for row in &answer {
-            match decode::entry(&mut Cells::of(row), owner) {
-                Some(entry) => entries.push(entry),
-                None => tracing::warn!("a line of cs_powerdns_ledger cannot be read and is passed over"),
+            let entry = decode::entry(&mut Cells::of(row), owner);
+            if entry.is_none() {
+                tracing::warn!("a line of cs_powerdns_ledger cannot be read and is passed over");
             }
+            entries.extend(entry);
         }
     }
     Ok(entries)

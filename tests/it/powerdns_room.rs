@@ -2,6 +2,8 @@
 //!
 //! Needs TESTBED_MYSQL_PORT: a server on 127.0.0.1 whose root has no password.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
 use cs_powerdns::{
     metrics::Metrics,
     model::{
