@@ -1,3 +1,5 @@
-//! Integration tests: one binary.
+//! Integration tests on real servers: one binary, a module a topic.
 
+mod main_job;
 mod powerdns_room;
+mod support;

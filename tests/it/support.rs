@@ -1,0 +1,71 @@
+//! What the tests share: running the program, and asking DNS.
+
+use std::{collections::HashMap, time::Duration};
+use testbed::{Controller, Lab, Output, VmSpec, poll};
+
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_cs-powerdns");
+
+/// Longest wait for anything: generous, since machines are shared.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// The account of the README's example.
+pub const ACCOUNT: &str = "edd2ab05-98ba-4b65-b94f-14ec595e37a3";
+
+/// Runs a one-shot verb; a second resync of it follows the first after a second.
+pub async fn once(lab: &Lab, arguments: &[&str], more: &[(&str, &str)]) -> Output {
+    testbed::run_once(PROGRAM, arguments, &quick(lab, more)).await.expect("the program runs")
+}
+
+/// `sync`, which must end well.
+pub async fn sync(lab: &Lab, more: &[(&str, &str)]) -> String {
+    let output = once(lab, &["sync"], more).await;
+    assert_eq!(output.code, 0, "sync should end well:\n{}\n{}", output.stdout, output.stderr);
+    output.stdout
+}
+
+/// Starts `run` and waits until it is ready.
+pub async fn serve(lab: &Lab, more: &[(&str, &str)]) -> Controller {
+    let mut controller = Controller::start(PROGRAM, &["run"], &quick(lab, more)).expect("the program starts");
+    controller.wait_ready(LIMIT).await.expect("it becomes ready");
+    controller
+}
+
+/// The environment of the lab, with intervals that suit tests.
+pub fn quick(lab: &Lab, more: &[(&str, &str)]) -> HashMap<String, String> {
+    let mut env = lab.env_with(&[
+        ("RESYNC_MIN_INTERVAL", "1s"),
+        ("LEASE_TTL", "2s"),
+        ("RUST_LOG", "info,cs_powerdns=debug"),
+    ]);
+    env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    env
+}
+
+/// A domain with network domain `domain.com`, the example's account in it, and both zones.
+pub async fn example(lab: &Lab) -> String {
+    let world = lab.world();
+    let domain = world.add_domain("acme", &world.root(), Some("domain.com"));
+    world.add_account_as(ACCOUNT, &domain, "ops", None);
+    lab.db.zone("domain.com").await.expect("a zone");
+    lab.db.zone("2.0.192.in-addr.arpa").await.expect("a zone");
+    lab.db.zone("8.b.d.0.1.0.0.2.ip6.arpa").await.expect("a zone");
+    domain
+}
+
+/// A VM of the example's account.
+pub fn vm(name: &str, v4: &str) -> VmSpec {
+    VmSpec { v4: Some(v4.into()), ..VmSpec::new(name, ACCOUNT) }
+}
+
+/// Waits until PowerDNS answers this and nothing else.
+pub async fn answers(lab: &Lab, name: &str, kind: &str, expected: &[&str]) {
+    let dns = lab.dns().await;
+    let mut expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
+    expected.sort();
+    poll(&format!("{name} {kind} answers {expected:?}"), LIMIT, async || {
+        let found = dns.dig(name, kind).map_err(|error| error.to_string())?;
+        if found == expected { Ok(()) } else { Err(format!("it answers {found:?}")) }
+    })
+    .await;
+}
