@@ -2,4 +2,5 @@
 
 mod main_job;
 mod powerdns_room;
+mod serving;
 mod support;
