@@ -104,13 +104,19 @@ pub(super) async fn standing(
 }
 
 impl Database {
-    /// Keeps the lease. False: it is somebody else's by now, stop writing. On a connection of its own.
+    /// Keeps the lease. False: it is somebody else's by now, stop writing. On a connection of its own, and
+    /// given up after a third of the lease's time, so that another try still comes in time.
     pub async fn renew(&self, lease: &Lease) -> Result<bool, DbError> {
+        const WHAT: &str = "renewing the lease";
         let sql = "UPDATE cs_powerdns_owner SET expires_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND \
                    WHERE owner_id = ? AND epoch = ? AND holder = ?";
         let values = vec![self.ttl(), text(&self.settings().owner), lease.epoch.into(), text(&lease.holder)];
-        let found = self.lease_session().await?.run("renewing the lease", sql, values).await?;
-        Ok(found == 1)
+        let after = self.settings().lease_ttl / 3;
+        let work = async { self.lease_session().await?.run(WHAT, sql, values).await };
+        match tokio::time::timeout(after, work).await {
+            Ok(found) => Ok(found? == 1),
+            Err(_) => Err(DbError::Timeout { server: self.settings().server(), what: WHAT, after }),
+        }
     }
 
     /// Lets the next one in at once. Failing costs the next one the rest of the lease's time.

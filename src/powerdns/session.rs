@@ -8,6 +8,7 @@ use super::{DbError, Settings, TlsMode};
 use crate::metrics::Metrics;
 use mysql_async::{Conn, DriverError, Error, IoError, Opts, Row, Value, prelude::Queryable};
 use std::{
+    fmt,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -27,7 +28,6 @@ const STALE: Duration = Duration::from_secs(20);
 const PING: Duration = Duration::from_secs(3);
 
 /// A bounded set of connections.
-#[derive(Debug)]
 pub(super) struct Sessions {
     server: Arc<str>,
     options: Opts,
@@ -36,6 +36,13 @@ pub(super) struct Sessions {
     metrics: Arc<Metrics>,
     idle: Mutex<Vec<(Conn, Instant)>>,
     places: Arc<Semaphore>,
+}
+
+/// The client library's options show the password.
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions").field("server", &self.server).finish_non_exhaustive()
+    }
 }
 
 impl Sessions {
@@ -118,7 +125,6 @@ impl Sessions {
 
 /// A connection in use. Goes back when dropped, unless a statement was given up or a transaction is open:
 /// then it is closed, which rolls back.
-#[derive(Debug)]
 pub(super) struct Session {
     home: Arc<Sessions>,
     conn: Option<Conn>,

@@ -598,6 +598,7 @@ async fn the_grants_that_schema_prints_are_enough() {
         lab.sql(grant).await;
     }
     let db = Database::new(&settings, Arc::default()).unwrap();
+    assert!(!format!("{db:?} {settings:?}").contains("secret"));
     let error = db.ensure_tables().await.unwrap_err();
     assert!(
         matches!(&error, DbError::SchemaMissing { .. }) && error.to_string().contains("schema"),

@@ -87,7 +87,11 @@ impl MariaDb {
         }
         let mysql = MySql { port: free_port() };
         let mut server = Self { process: None, _folder: None, dir: dir.to_owned(), options, mysql };
-        server.launch()?;
+        // Somebody else may have taken the port in between.
+        if server.launch().is_err() {
+            server.mysql = MySql { port: free_port() };
+            server.launch()?;
+        }
         Ok(server)
     }
 
@@ -144,19 +148,22 @@ impl MariaDb {
         ];
         arguments.extend(self.options.extra.iter().cloned());
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let ready = self.dir.join("mysqld.pid");
+        let _ = std::fs::remove_file(&ready);
         let mut process = Guarded::start(&self.dir, "mariadbd", &arguments, None)?;
-        wait_for_handshake(self.mysql.port, &mut process)?;
+        wait_for_handshake(self.mysql.port, &ready, &mut process)?;
         self.process = Some(process);
         Ok(())
     }
 }
 
-/// MariaDB speaks first, and does not listen before it can serve.
-fn wait_for_handshake(port: u16, process: &mut Guarded) -> Result<()> {
+/// MariaDB speaks first, and does not listen before it can serve. The pid file says that it is ours.
+fn wait_for_handshake(port: u16, ready: &Path, process: &mut Guarded) -> Result<()> {
     use std::io::Read;
     let end = Instant::now() + Duration::from_secs(60);
     loop {
-        if let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", port))
+        if ready.exists()
+            && let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", port))
             && stream.read_exact(&mut [0; 5]).is_ok()
         {
             return Ok(());

@@ -35,6 +35,14 @@ pub struct PowerDns {
 impl PowerDns {
     /// Starts a server on `database` and waits until it answers.
     pub async fn start(database: &PdnsDb, options: &PowerDnsOptions) -> Result<Self> {
+        match Self::launch(database, options).await {
+            Ok(server) => Ok(server),
+            // Somebody else may have taken a port in between.
+            Err(_) => Self::launch(database, options).await,
+        }
+    }
+
+    async fn launch(database: &PdnsDb, options: &PowerDnsOptions) -> Result<Self> {
         let folder = TempDir::new("pdns")?;
         let (dns_port, api_port) = (free_port(), free_port());
         let api_key = "testbed-key".to_owned();

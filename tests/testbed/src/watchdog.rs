@@ -4,11 +4,14 @@
 //! runs below a small shell whose standard input is a pipe from the owner: when the pipe ends, because
 //! the owner let go of it or is no more, the shell kills the child. Folders have a janitor likewise.
 
-use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
+use std::hash::{BuildHasher, Hasher};
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -158,15 +161,17 @@ impl Drop for TempDir {
 }
 
 /// A loopback port that nobody listens on, TCP and UDP, from below the range that outgoing connections
-/// draw from, so that none of those takes it before its server is up.
+/// draw from, so that none of those takes it before its server is up. Drawn at random: processes that
+/// start servers side by side would meet on the way up from any common place. None is given out twice by
+/// one process.
 pub fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        // 61 is prime to 16000: processes with neighbouring ids start far apart.
-        let offset = (std::process::id().wrapping_mul(61).wrapping_add(step)) % 16_000;
-        let port = 16_000 + u16::try_from(offset).unwrap_or_default();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() && UdpSocket::bind(("127.0.0.1", port)).is_ok() {
+        let chance = RandomState::new().build_hasher().finish() % 16_000;
+        let port = 16_000 + u16::try_from(chance).unwrap_or_default();
+        let free =
+            TcpListener::bind(("127.0.0.1", port)).is_ok() && UdpSocket::bind(("127.0.0.1", port)).is_ok();
+        if free && GIVEN.lock().expect("no holder panics").insert(port) {
             return port;
         }
     }
