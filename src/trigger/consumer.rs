@@ -23,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long the end may take: committing offsets and leaving the group.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// How long each question to the broker may take before a partition is taken.
+const ANCHOR: Duration = Duration::from_secs(3);
 /// The same complaint is logged no more often than this.
 const COMPLAINT: Duration = Duration::from_secs(30);
 
@@ -69,8 +71,9 @@ pub async fn consume(
     cancel: CancellationToken,
 ) -> Result<(), TriggerError> {
     let assigned = Arc::new(Notify::new());
-    let context = Context { assigned: Arc::clone(&assigned), metrics: Arc::clone(&metrics) };
     let config = client_config(settings)?;
+    let from_the_end = config.get("auto.offset.reset") == Some("latest");
+    let context = Context { from_the_end, assigned: Arc::clone(&assigned), metrics: Arc::clone(&metrics) };
     let consumer: StreamConsumer<Context> =
         StreamConsumer::from_config_and_context(&config, context).map_err(|err| refused(settings, err))?;
     consumer
@@ -209,6 +212,8 @@ impl Complaints {
 
 /// What librdkafka tells us.
 struct Context {
+    /// A new group begins at the end of the topic (the default).
+    from_the_end: bool,
     assigned: Arc<Notify>,
     metrics: Arc<Metrics>,
 }
@@ -229,7 +234,40 @@ impl ClientContext for Context {
     }
 }
 
+impl Context {
+    /// A group without a committed offset would begin where the partition ends *when its first fetch is
+    /// answered*; an event between the assignment (and the resync that follows it) and that moment would
+    /// be lost. So the end is written down as the group's offset before the partition is taken.
+    fn anchor(&self, consumer: &BaseConsumer<Self>, assigned: &TopicPartitionList) -> Result<(), KafkaError> {
+        let mut list = TopicPartitionList::new();
+        for one in assigned.elements() {
+            list.add_partition(one.topic(), one.partition());
+        }
+        let mut ends = TopicPartitionList::new();
+        for one in consumer.committed_offsets(list, ANCHOR)?.elements() {
+            if matches!(one.offset(), Offset::Invalid) {
+                let (_, end) = consumer.fetch_watermarks(one.topic(), one.partition(), ANCHOR)?;
+                ends.add_partition_offset(one.topic(), one.partition(), Offset::Offset(end))?;
+            }
+        }
+        if ends.count() > 0 {
+            consumer.commit(&ends, CommitMode::Sync)?;
+        }
+        Ok(())
+    }
+}
+
 impl ConsumerContext for Context {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Assign(list) = rebalance
+            && self.from_the_end
+            && list.count() > 0
+            && let Err(error) = self.anchor(consumer, list)
+        {
+            tracing::warn!(%error, "cannot note where the Kafka partitions end: events of the next moments may wait for a resync");
+        }
+    }
+
     fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         if matches!(rebalance, Rebalance::Assign(list) if list.count() > 0) {
             self.assigned.notify_one();
