@@ -83,7 +83,7 @@ impl MariaDb {
     pub fn start(dir: &Path, options: MariaDbOptions) -> Result<Self> {
         let data = dir.join("data");
         if !data.exists() {
-            install(&data)?;
+            install(dir, &data)?;
         }
         let mysql = MySql { port: free_port() };
         let mut server = Self { process: None, _folder: None, dir: dir.to_owned(), options, mysql };
@@ -122,6 +122,7 @@ impl MariaDb {
 
     /// Starts the server again, on the same port and data.
     pub fn launch(&mut self) -> Result<()> {
+        std::fs::create_dir_all(self.dir.join("tmp"))?;
         let init = self.dir.join("init.sql");
         std::fs::write(
             &init,
@@ -138,6 +139,8 @@ impl MariaDb {
             "--log-output=TABLE".into(),
             format!("--user={}", user()?),
             format!("--datadir={}", self.dir.join("data").display()),
+            // A server that starts deletes the temporary tables of all that share the folder.
+            format!("--tmpdir={}", self.dir.join("tmp").display()),
             format!("--socket={}", self.socket().display()),
             format!("--pid-file={}", self.dir.join("mysqld.pid").display()),
             format!("--port={}", self.mysql.port),
@@ -175,10 +178,12 @@ fn wait_for_handshake(port: u16, ready: &Path, process: &mut Guarded) -> Result<
     }
 }
 
-fn install(data: &Path) -> Result<()> {
+fn install(dir: &Path, data: &Path) -> Result<()> {
+    std::fs::create_dir_all(dir.join("tmp"))?;
     let done = Command::new(program("mariadb-install-db")?)
         .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
         .arg(format!("--datadir={}", data.display()))
+        .arg(format!("--tmpdir={}", dir.join("tmp").display()))
         .arg(format!("--user={}", user()?))
         .args(["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0"])
         .output()
