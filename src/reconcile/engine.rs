@@ -91,10 +91,14 @@ pub struct Engine {
     pub(super) listed: bool,
     /// An audit has ended since the lease was taken.
     pub(super) audited: bool,
-    pub(super) serials: HashMap<ZoneId, Serial>,
+    /// The serial of each zone, and when we wrote it.
+    pub(super) serials: HashMap<ZoneId, (Serial, Moment)>,
     pub(super) losses: PendingLosses,
-    pub(super) zones_read: Option<Moment>,
+    pub(super) zones_due: Moment,
+    /// When the latest reading of the zones began.
+    pub(super) zones_begun: Moment,
     pub(super) owners_wanted: bool,
+    pub(super) owners_not_before: Moment,
     pub(super) failed_resyncs: u32,
     pub(super) first_failure: Option<Moment>,
     pub(super) unsettled: HashMap<OwnerName, u32>,
@@ -111,6 +115,9 @@ pub struct Engine {
 
 /// How long one-shot verbs wait for servers that are down (design 12).
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A reading that failed is tried again after this long.
+pub(super) const RETRY: Duration = Duration::from_secs(5);
 
 /// Zones and serials are read at least this often (design 3).
 pub(super) const ZONES_EVERY: Duration = Duration::from_secs(30);
@@ -140,8 +147,10 @@ impl Engine {
             audited: false,
             serials: HashMap::new(),
             losses: PendingLosses::default(),
-            zones_read: None,
+            zones_due: Moment::default(),
+            zones_begun: Moment::default(),
             owners_wanted: false,
+            owners_not_before: Moment::default(),
             failed_resyncs: 0,
             first_failure: None,
             unsettled: HashMap::new(),
@@ -173,7 +182,7 @@ impl Engine {
                 }
             }
             self.gauge();
-            if self.settings.aim != Aim::Serve && self.has_converged()? {
+            if self.settings.aim != Aim::Serve && self.has_converged() {
                 break;
             }
             let wake = self.next_wake();
@@ -224,18 +233,12 @@ impl Engine {
     /// Nothing is decided before the first complete listing and its audit; nothing is written without
     /// the lease.
     pub(super) fn may_settle(&self) -> bool {
-        let allowed = self.settings.aim == Aim::Plan || self.writer.is_some();
-        self.listed && allowed && !self.names_idle()
-            || (self.listed && allowed && self.audit.is_none() && !self.losses.is_empty())
-    }
-
-    fn names_idle(&self) -> bool {
-        self.names.is_empty()
+        self.listed && self.may_write() && !(self.names.is_empty() && self.losses.is_empty())
     }
 
     /// Marks a name, if this process is to settle names at all.
     pub(super) fn mark(&mut self, name: &OwnerName, priority: Priority) {
-        if self.settings.aim != Aim::Plan && self.writer.is_none() {
+        if !self.may_write() {
             return;
         }
         let zone = self.world.zones.enclosing(name.as_str()).map_or(0, |zone| zone.id);
@@ -245,8 +248,7 @@ impl Engine {
 
     fn next_wake(&self) -> Duration {
         let now = self.now();
-        let zones = self.zones_read.map_or(now, |at| at.plus(ZONES_EVERY));
-        let mut wake = zones.since(now).max(Duration::from_millis(20));
+        let mut wake = self.zones_due.since(now).max(Duration::from_millis(20));
         let names = if self.may_settle() { self.names.next_due(now) } else { None };
         for due in [names, self.vms.next_due(now), self.resync.next_due(now)].into_iter().flatten() {
             wake = wake.min(due.since(now).max(Duration::from_millis(1)));
@@ -255,7 +257,7 @@ impl Engine {
     }
 
     /// Whether a one-shot run has nothing left to do.
-    fn has_converged(&self) -> Result<bool, EngineError> {
+    fn has_converged(&self) -> bool {
         let idle = self.audited
             && !self.resync.is_running()
             && self.tasks.is_idle()
@@ -263,9 +265,9 @@ impl Engine {
             && self.vms.is_empty();
         if !idle {
             let stuck = !self.unsettled.is_empty() && self.unsettled.values().all(|tries| *tries >= 5);
-            return Ok(stuck && !self.resync.is_running());
+            return stuck && !self.resync.is_running();
         }
-        Ok(!self.world.proof_pending() || self.listings.len() >= 3)
+        !self.world.proof_pending() || self.listings.len() >= 3
     }
 
     fn gauge(&self) {
