@@ -13,16 +13,17 @@ use super::{
 use crate::{
     cloudstack::Client,
     desired,
+    inventory::Known,
     metrics::Metrics,
-    model::{OwnerName, ReadSeq, Serial, ZoneId},
+    model::{OwnerName, ReadSeq, Row, Serial, ZoneId},
     observe::Board,
     plan,
-    powerdns::{Database, Lease, Writer},
+    powerdns::{Database, DbError, Lease, Writer},
     queue::{DirtyNames, DirtyVms, Moment, Priority, Resync},
     trigger::Delivery,
 };
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -49,6 +50,8 @@ pub struct Settings {
     pub desired: desired::Settings,
     /// Decisions.
     pub plan: plan::Settings,
+    /// Also report rows that no VM explains ([`Aim::Plan`]).
+    pub unexplained: bool,
     /// Time between full resyncs.
     pub resync_interval: Duration,
     /// Shortest time between full resyncs, and between two listings that prove an absence.
@@ -196,10 +199,28 @@ impl Engine {
             }
         }
         self.tasks.stop().await;
+        if self.settings.unexplained {
+            self.report.unexplained = self.unexplained().await.map_err(EngineError::Db)?;
+        }
         if self.settings.aim != Aim::Serve && !self.unsettled.is_empty() {
             return Err(EngineError::Unsettled(self.unsettled.len()));
         }
         Ok(self.report)
+    }
+
+    /// A, AAAA and PTR rows, in the zones that VMs have names in, that no VM explains.
+    async fn unexplained(&self) -> Result<Vec<Row>, DbError> {
+        let zones: BTreeSet<&str> = (self.world.inventory.iter())
+            .flat_map(Known::names)
+            .filter_map(|name| Some(self.world.zones.enclosing(name.as_str())?.name.as_str()))
+            .collect();
+        let mut rows = Vec::new();
+        for zone in zones.into_iter().filter_map(|name| self.world.zones.named(name)) {
+            rows.extend(self.settler.reader.published(zone).await?);
+        }
+        rows.retain(|row| !self.world.explains(row));
+        rows.sort_by(|a, b| (&a.name, &a.rtype, &a.content).cmp(&(&b.name, &b.rtype, &b.content)));
+        Ok(rows)
     }
 
     /// Takes what has arrived, but not for ever: settling must go on under a steady stream.
