@@ -84,6 +84,7 @@ pub struct Engine {
     pub(super) bound: Option<String>,
     /// The cloud that the key sees.
     pub(super) cloud: Option<String>,
+    pub(super) bind_not_before: Moment,
     pub(super) vms: DirtyVms,
     pub(super) names: DirtyNames,
     pub(super) resync: Resync,
@@ -141,6 +142,7 @@ impl Engine {
             writer: None,
             bound: None,
             cloud: None,
+            bind_not_before: Moment::default(),
             vms: DirtyVms::new(),
             names: DirtyNames::new(),
             resync: Resync::new(settings.resync_interval, settings.resync_min_interval),
@@ -175,6 +177,7 @@ impl Engine {
         while !cancel.is_cancelled() {
             self.start_work();
             self.drain_notes().await?;
+            self.bind().await?;
             if self.may_settle() {
                 let worked = self.settle_some().await?;
                 if worked {
@@ -183,6 +186,10 @@ impl Engine {
                 if self.settle_losses().await? {
                     continue;
                 }
+            }
+            if self.losses.total() == 0 && self.report.held > 0 {
+                // What was to go is wanted again.
+                self.hold(0);
             }
             self.gauge();
             if self.settings.aim != Aim::Serve && self.has_converged() {
@@ -251,10 +258,11 @@ impl Engine {
         u32::try_from(self.dice >> 32).unwrap_or_default()
     }
 
-    /// Nothing is decided before the first complete listing and its audit; nothing is written without
-    /// the lease.
+    /// Nothing is decided before the first complete listing; nothing is written without the lease, or
+    /// before the owner id is bound to this cloud.
     pub(super) fn may_settle(&self) -> bool {
-        self.listed && self.may_write() && !(self.names.is_empty() && self.losses.is_empty())
+        let bound = self.settings.aim == Aim::Plan || self.bound.is_some();
+        self.listed && bound && self.may_write() && !(self.names.is_empty() && self.losses.is_empty())
     }
 
     /// Marks a name, if this process is to settle names at all.

@@ -329,10 +329,8 @@ impl Engine {
             Tenure::Held(lease) => {
                 self.writer = Some((self.database.writer(&lease), lease));
                 self.bound = None;
-                if let Some(cloud) = self.cloud.clone() {
-                    self.check_cloud(&cloud).await?;
-                }
-                Ok(())
+                self.bind_not_before = Moment::default();
+                self.bind().await
             }
             Tenure::Lost if self.settings.aim == Aim::Serve => {
                 self.stand_down();
@@ -342,10 +340,25 @@ impl Engine {
         }
     }
 
+    /// Binds the owner id to the cloud, or finds that it is bound to another, as soon as both the lease
+    /// and the cloud are known.
+    pub(super) async fn bind(&mut self) -> Result<(), EngineError> {
+        let now = self.now();
+        let due = self.writer.is_some() && self.bound.is_none() && now >= self.bind_not_before;
+        match self.cloud.clone() {
+            Some(cloud) if due => {
+                self.bind_not_before = now.plus(RETRY);
+                self.check_cloud(&cloud).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What is dirty is the next holder's business; what is known stays, so that a standby is warm.
     pub(super) fn stand_down(&mut self) {
         self.writer = None;
         self.bound = None;
+        self.audit = None;
         self.audited = false;
         self.names = crate::queue::DirtyNames::new();
         self.losses = super::losses::PendingLosses::default();
