@@ -2,5 +2,13 @@
 
 mod main_job;
 mod powerdns_room;
+mod rules_groups;
+mod rules_parents;
+mod rules_pending;
+mod rules_ptr;
+mod rules_suffix;
+mod rules_support;
+mod rules_zone_list;
+mod rules_zones;
 mod serving;
 mod support;
