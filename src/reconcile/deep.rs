@@ -38,3 +38,22 @@ fn reversed(name: &str) -> String {
     labels.reverse();
     labels.join(".")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_below_a_name_is_found_and_its_namesakes_are_not() {
+        let names = ["x.web.a.org", "y.x.web.a.org", "x.web2.a.org", "web.b.a.org"];
+        let names: Vec<OwnerName> = names.iter().map(|text| OwnerName::parse(text).unwrap()).collect();
+        let mut deep = Deep::default();
+        deep.replace(1, &names);
+        let below = |text: &str| deep.below(1, &OwnerName::parse(text).unwrap()).len();
+        assert_eq!(
+            (below("web.a.org"), below("x.web.a.org"), below("b.a.org"), below("eb.a.org")),
+            (2, 1, 1, 0)
+        );
+        assert_eq!(deep.below(2, &names[0]).len(), 0);
+    }
+}

@@ -22,7 +22,7 @@ pub enum Tenure {
 
 /// Waits for the lease and renews it at a third of its time, until cancelled; then hands it back, so
 /// that a standby takes over at once. Errors of the database are waited out: a controller outlives
-/// its servers' restarts.
+/// its servers' restarts. `first`: a lease that was taken already.
 pub async fn hold(
     database: Database,
     holder: String,
@@ -30,10 +30,15 @@ pub async fn hold(
     board: Arc<Board>,
     tenure: mpsc::Sender<Tenure>,
     cancel: CancellationToken,
+    mut first: Option<Lease>,
 ) {
     let third = ttl / 3;
     loop {
-        let Some(lease) = acquire(&database, &holder, third, &board, &cancel).await else { return };
+        let lease = match first.take() {
+            Some(lease) => Some(lease),
+            None => acquire(&database, &holder, third, &board, &cancel).await,
+        };
+        let Some(lease) = lease else { return };
         board.set_role(Role::Holder { epoch: lease.epoch() }, Instant::now());
         tracing::info!(epoch = lease.epoch(), "holds the lease");
         if tenure.send(Tenure::Held(lease.clone())).await.is_err() {

@@ -3,18 +3,18 @@
 use super::{
     Tenure,
     audit::{Audit, Flaw},
-    engine::{Aim, Engine},
+    engine::{Aim, Engine, RETRY, ZONES_EVERY},
     error::EngineError,
-    tasks::{Failure, Note},
+    tasks::{Failure, Next, Note, Scope, ZonesRead},
     world::Applied,
 };
 use crate::{
     desired::OwnerIndex,
     metrics::chain,
-    model::{Mark, OwnerName, Owners, ReadSeq, Vm, VmId, ZoneId, Zones},
+    model::{Mark, Owners, ReadSeq, Vm, VmId},
     observe::Pass,
     powerdns::{Bound, DbError},
-    queue::{Priority, Urgency},
+    queue::{Moment, Priority, Urgency},
     trigger::{Arrival, Delivery},
 };
 use std::time::Instant;
@@ -28,16 +28,22 @@ impl Engine {
                 match answer {
                     Ok(owners) => self.take_owners(owners.into_inner()).await?,
                     Err(error) => {
-                        tracing::warn!(error = %chain(&error), "cannot read the owners");
+                        tracing::warn!(error = %chain(&error), "cannot read the owners: tries again");
                         self.owners_wanted = true;
+                        self.owners_not_before = self.now().plus(RETRY);
                     }
                 }
             }
             Note::Zones(answer) => {
                 self.tasks.zones = false;
                 match answer {
-                    Ok((zones, deep)) => self.take_zones(zones, deep),
-                    Err(error) => tracing::warn!(error = %chain(&error), "cannot read the zones"),
+                    Ok(read) => self.take_zones(read),
+                    Err(error) => {
+                        let text = chain(&error);
+                        tracing::warn!(error = %text, "cannot read the zones: tries again");
+                        self.board.note_pass(Pass::Zones, Instant::now(), Err(text));
+                        self.zones_due = self.now().plus(RETRY);
+                    }
                 }
             }
             Note::Page { read, vms } => {
@@ -45,13 +51,16 @@ impl Engine {
                     self.apply(vm, read, true, false);
                 }
             }
-            Note::Listed { read, listing, lacking } => {
-                let mut ids = self.world.inventory.lacking(read);
-                ids.extend(self.world.orphans());
-                tracing::debug!(vms = listing.get().total, lacking = ids.len(), "listed");
+            Note::Listed { read, listing, next } => {
+                let mut lacking = self.world.inventory.lacking(read);
+                lacking.extend(self.world.orphans());
+                tracing::debug!(vms = listing.get().total, lacking = lacking.len(), "listed");
                 self.listed = true;
-                self.audit = Some(Audit::new(self.settings.plan.owner.clone(), self.settings.plan.ttl));
-                let _ = lacking.send(ids);
+                let audit = self.may_write();
+                if audit {
+                    self.begin_audit();
+                }
+                let _ = next.send(Next { lacking, audit });
             }
             Note::Lacking { listing, answer } => self.take_lacking(listing, answer),
             Note::Entries(entries) => {
@@ -64,8 +73,8 @@ impl Engine {
                     }
                 }
             }
-            Note::Audited { listing } => self.take_audited(listing),
-            Note::Failed(failure) => self.take_failure(failure)?,
+            Note::Audited { listing, scope } => self.take_audited(listing, scope),
+            Note::Failed { failure, scope } => self.take_failure(failure, scope)?,
         }
         Ok(())
     }
@@ -156,7 +165,16 @@ impl Engine {
         }
     }
 
-    fn take_audited(&mut self, listing: ReadSeq) {
+    /// Whether decisions are this process's business: it plans, or it holds the lease.
+    pub(super) fn may_write(&self) -> bool {
+        self.settings.aim == Aim::Plan || self.writer.is_some()
+    }
+
+    pub(super) fn begin_audit(&mut self) {
+        self.audit = Some(Audit::new(self.settings.plan.owner.clone(), self.settings.plan.ttl));
+    }
+
+    fn take_audited(&mut self, listing: ReadSeq, scope: Scope) {
         let now = self.now();
         if let Some(audit) = self.audit.take() {
             let entries = audit.entries();
@@ -170,28 +188,35 @@ impl Engine {
             for name in names {
                 self.mark(&name, Priority::Repair);
             }
-            self.audited |= self.settings.aim == Aim::Plan || self.writer.is_some();
+            self.audited |= self.may_write();
             for name in self.losses.names() {
                 self.mark(&name, Priority::Repair);
             }
             self.losses.weigh_again();
+        }
+        self.failed_resyncs = 0;
+        self.first_failure = None;
+        self.board.note_pass(Pass::Resync, Instant::now(), Ok(()));
+        if scope == Scope::Audit {
+            return;
         }
         self.world.inventory.prune_tombstones(listing);
         self.resync.done(now);
         if self.world.proof_pending() {
             self.resync.request(now);
         }
-        self.failed_resyncs = 0;
-        self.first_failure = None;
         self.metrics.passes.resyncs.inc();
-        self.board.note_pass(Pass::Resync, Instant::now(), Ok(()));
     }
 
-    fn take_failure(&mut self, failure: Failure) -> Result<(), EngineError> {
+    fn take_failure(&mut self, failure: Failure, scope: Scope) -> Result<(), EngineError> {
         let now = self.now();
         let jitter = self.roll();
         self.audit = None;
-        self.resync.failed(now, jitter);
+        match scope {
+            Scope::Resync => self.resync.failed(now, jitter),
+            // A full one, with its own backoff, takes its place.
+            Scope::Audit => self.resync.request(now),
+        }
         self.failed_resyncs += 1;
         self.metrics.passes.resync_failures.inc();
         let (text, transient) = match &failure {
@@ -265,17 +290,21 @@ impl Engine {
         }
     }
 
-    fn take_zones(&mut self, zones: Zones, deep: Vec<(ZoneId, Vec<OwnerName>)>) {
-        let now = self.now();
-        self.zones_read = Some(now);
+    pub(super) fn take_zones(&mut self, (zones, deep): ZonesRead) {
+        self.zones_due = self.now().plus(ZONES_EVERY);
+        self.board.note_pass(Pass::Zones, Instant::now(), Ok(()));
         for (zone, names) in deep {
             self.settler.deep.replace(zone, &names);
         }
         let mut moved = Vec::new();
         for zone in zones.iter() {
             let Some(serial) = zone.soa.as_ref().map(crate::model::SoaContent::serial) else { continue };
-            let known = self.serials.insert(zone.id, serial);
-            if known.is_some_and(|known| known != serial) {
+            // What we wrote after this reading began is not what it could have seen.
+            if self.serials.get(&zone.id).is_some_and(|(_, wrote)| *wrote >= self.zones_begun) {
+                continue;
+            }
+            let known = self.serials.insert(zone.id, (serial, Moment::default()));
+            if known.is_some_and(|(known, _)| known != serial) {
                 moved.push(zone.name.clone());
             }
         }
@@ -300,12 +329,8 @@ impl Engine {
             Tenure::Held(lease) => {
                 self.writer = Some((self.database.writer(&lease), lease));
                 self.bound = None;
-                if let Some(cloud) = self.cloud.clone() {
-                    self.check_cloud(&cloud).await?;
-                }
-                let now = self.now();
-                self.resync.request(now);
-                Ok(())
+                self.bind_not_before = Moment::default();
+                self.bind().await
             }
             Tenure::Lost if self.settings.aim == Aim::Serve => {
                 self.stand_down();
@@ -315,10 +340,25 @@ impl Engine {
         }
     }
 
+    /// Binds the owner id to the cloud, or finds that it is bound to another, as soon as both the lease
+    /// and the cloud are known.
+    pub(super) async fn bind(&mut self) -> Result<(), EngineError> {
+        let now = self.now();
+        let due = self.writer.is_some() && self.bound.is_none() && now >= self.bind_not_before;
+        match self.cloud.clone() {
+            Some(cloud) if due => {
+                self.bind_not_before = now.plus(RETRY);
+                self.check_cloud(&cloud).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What is dirty is the next holder's business; what is known stays, so that a standby is warm.
     pub(super) fn stand_down(&mut self) {
         self.writer = None;
         self.bound = None;
+        self.audit = None;
         self.audited = false;
         self.names = crate::queue::DirtyNames::new();
         self.losses = super::losses::PendingLosses::default();

@@ -27,7 +27,7 @@ pub enum Note {
     /// All owners.
     Owners(Result<Complete<Owners>, ApiError>),
     /// All zones, and the names deep inside those that asked for it.
-    Zones(Result<(Zones, Vec<(ZoneId, Vec<OwnerName>)>), DbError>),
+    Zones(Result<ZonesRead, DbError>),
     /// A page of a listing.
     Page {
         /// When the listing began.
@@ -41,8 +41,8 @@ pub enum Note {
         read: ReadSeq,
         /// The proof.
         listing: Complete<VmListing>,
-        /// For the VMs to look up.
-        lacking: oneshot::Sender<Vec<VmId>>,
+        /// For the VMs to look up, and whether the ledger is to be read.
+        next: oneshot::Sender<Next>,
     },
     /// What look-ups say of the VMs that a listing lacks.
     Lacking {
@@ -53,14 +53,41 @@ pub enum Note {
     },
     /// A part of the ledger with its rows.
     Entries(Vec<(Entry, Option<Row>)>),
-    /// The resync was read to its end.
+    /// A resync, or an audit alone, was read to its end.
     Audited {
         /// When its listing began.
         listing: ReadSeq,
+        /// Which of the two.
+        scope: Scope,
     },
-    /// The resync failed.
-    Failed(Failure),
+    /// It failed.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// Which of the two.
+        scope: Scope,
+    },
 }
+
+/// What a resync is to do once its listing is complete.
+pub struct Next {
+    /// VMs to look up.
+    pub lacking: Vec<VmId>,
+    /// Read the ledger, too: only who may write needs to.
+    pub audit: bool,
+}
+
+/// How much was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything.
+    Resync,
+    /// The ledger alone: a standby that takes over knows the rest.
+    Audit,
+}
+
+/// Zones, and the names deep inside some of them.
+pub type ZonesRead = (Zones, Vec<(ZoneId, Vec<OwnerName>)>);
 
 /// What made a resync fail.
 pub enum Failure {
@@ -136,16 +163,23 @@ impl Tasks {
         });
     }
 
-    /// Reads everything: owners, zones, VMs and, with `audit`, the ledger.
-    pub fn resync(&mut self, listing: ReadSeq, audit: bool) {
+    /// Reads everything: owners, zones, VMs and, if the engine then says so, the ledger.
+    pub fn resync(&mut self, listing: ReadSeq) {
         let (client, reader, notes) = (self.client.clone(), self.reader.clone(), self.notes.clone());
         self.reap();
         self.running.spawn(async move {
-            let note = match resync(&client, &reader, &notes, listing, audit).await {
-                Ok(()) => Note::Audited { listing },
-                Err(failure) => Note::Failed(failure),
-            };
-            let _ = notes.send(note).await;
+            let ended = resync(&client, &reader, &notes, listing).await;
+            let _ = notes.send(note(ended, listing, Scope::Resync)).await;
+        });
+    }
+
+    /// Reads the ledger alone.
+    pub fn audit(&mut self, listing: ReadSeq) {
+        let (reader, notes) = (self.reader.clone(), self.notes.clone());
+        self.reap();
+        self.running.spawn(async move {
+            let ended = audit(&reader, &notes).await;
+            let _ = notes.send(note(ended, listing, Scope::Audit)).await;
         });
     }
 
@@ -154,10 +188,7 @@ impl Tasks {
     }
 }
 
-async fn zones(
-    reader: &Reader,
-    deep: impl Fn(ZoneId) -> bool,
-) -> Result<(Zones, Vec<(ZoneId, Vec<OwnerName>)>), DbError> {
+async fn zones(reader: &Reader, deep: impl Fn(ZoneId) -> bool) -> Result<ZonesRead, DbError> {
     let zones = reader.zones().await?;
     let mut names = Vec::new();
     for zone in
@@ -168,12 +199,18 @@ async fn zones(
     Ok((zones, names))
 }
 
+fn note(ended: Result<(), Failure>, listing: ReadSeq, scope: Scope) -> Note {
+    match ended {
+        Ok(()) => Note::Audited { listing, scope },
+        Err(failure) => Note::Failed { failure, scope },
+    }
+}
+
 async fn resync(
     client: &Client,
     reader: &Reader,
     notes: &mpsc::Sender<Note>,
     read: ReadSeq,
-    audit: bool,
 ) -> Result<(), Failure> {
     let owners = client.owners().await.map_err(Failure::Api)?;
     let _ = notes.send(Note::Owners(Ok(owners))).await;
@@ -185,17 +222,18 @@ async fn resync(
         // is looked up by id; what is new has its events, and the next resync.
         listing = list(client, notes, read).await?;
     }
-    let (lacking, wanted) = oneshot::channel();
-    let _ = notes.send(Note::Listed { read, listing, lacking }).await;
-    let mut wanted = wanted.await.unwrap_or_default();
-    wanted.truncate(LOOKUPS);
-    for ids in wanted.chunks(200) {
+    let (next, wanted) = oneshot::channel();
+    let _ = notes.send(Note::Listed { read, listing, next }).await;
+    let Ok(Next { mut lacking, audit: wanted }) = wanted.await else { return Ok(()) };
+    lacking.truncate(LOOKUPS);
+    for ids in lacking.chunks(200) {
         let answer = client.look_up(ids).await.map_err(Failure::Api)?;
         let _ = notes.send(Note::Lacking { listing: read, answer }).await;
     }
-    if !audit {
-        return Ok(());
-    }
+    if wanted { audit(reader, notes).await } else { Ok(()) }
+}
+
+async fn audit(reader: &Reader, notes: &mpsc::Sender<Note>) -> Result<(), Failure> {
     let (entries, mut chunks) = mpsc::channel(4);
     let forward = async {
         while let Some(chunk) = chunks.recv().await {
@@ -203,8 +241,7 @@ async fn resync(
         }
     };
     let (summary, ()) = tokio::join!(reader.audit(entries), forward);
-    summary.map_err(Failure::Db)?;
-    Ok(())
+    summary.map(drop).map_err(Failure::Db)
 }
 
 async fn list(

@@ -1,7 +1,7 @@
 //! What the engine does of its own accord: look-ups, readings, and settling names.
 
 use super::{
-    engine::{Aim, Engine, ZONES_EVERY},
+    engine::{Aim, Engine},
     error::EngineError,
     settle::Prepared,
 };
@@ -28,7 +28,7 @@ impl Engine {
     /// Begins the readings that are due.
     pub(super) fn start_work(&mut self) {
         let now = self.now();
-        if self.resync.is_due(now) && !self.resync.is_running() {
+        if self.resync.is_due(now) && !self.resync.is_running() && self.audit.is_none() {
             let read = self.world.begin_read();
             self.listings.push((read, now));
             if self.listings.len() > 16 {
@@ -36,16 +36,25 @@ impl Engine {
             }
             self.resync.start(now);
             self.board.begin_pass(Instant::now());
-            let audit = self.settings.aim == Aim::Plan || self.writer.is_some();
-            self.tasks.resync(read, audit);
+            self.zones_begun = now;
+            self.tasks.resync(read);
         }
-        if self.owners_wanted && !self.tasks.owners && !self.resync.is_running() && self.listed {
+        // The lease came after the listing: a standby that takes over, or a start.
+        let unaudited = self.listed && self.may_write() && !self.audited && self.audit.is_none();
+        if unaudited && !self.resync.is_running() {
+            let listing = self.listings.last().map_or_else(Default::default, |(read, _)| *read);
+            self.begin_audit();
+            self.board.begin_pass(Instant::now());
+            self.tasks.audit(listing);
+        }
+        let owners_due = self.owners_wanted && now >= self.owners_not_before;
+        if owners_due && !self.tasks.owners && !self.resync.is_running() && self.listed {
             self.owners_wanted = false;
             self.tasks.read_owners();
         }
-        let zones_due = self.zones_read.is_none_or(|at| now.since(at) >= ZONES_EVERY);
-        if zones_due && !self.tasks.zones && !self.resync.is_running() && self.listed {
+        if now >= self.zones_due && !self.tasks.zones && !self.resync.is_running() && self.listed {
             self.board.begin_pass(Instant::now());
+            self.zones_begun = now;
             self.tasks.read_zones(Vec::new());
         }
         while self.tasks.looks < LOOKS && self.listed {
@@ -80,7 +89,7 @@ impl Engine {
 
     /// Weighs what nobody announced, once everything else is done: all of it goes, or all of it is held.
     pub(super) async fn settle_losses(&mut self) -> Result<bool, EngineError> {
-        let settled = self.audited && !self.resync.is_running() && self.names.is_empty();
+        let settled = self.audited && self.audit.is_none() && !self.resync.is_running();
         if self.losses.is_empty() || !settled {
             return Ok(false);
         }
@@ -153,9 +162,20 @@ impl Engine {
                     self.stand_down();
                     return Ok(());
                 }
-                Err(error) if tries < REPLANS && error.is_transient() => batches.push((names, tries + 1)),
+                Err(error) if tries < REPLANS && error.is_transient() => {
+                    if matches!(error, WriteError::Zones(_)) {
+                        match self.settler.reader.zones().await {
+                            Ok(zones) => self.take_zones((zones, Vec::new())),
+                            Err(error) => {
+                                self.put_back(&names);
+                                return self.db_trouble(error);
+                            }
+                        }
+                    }
+                    batches.push((names, tries + 1));
+                }
                 Err(error) => {
-                    self.split(names, error, &mut batches)?;
+                    self.split(names, &error, &mut batches);
                 }
             }
         }
@@ -168,17 +188,13 @@ impl Engine {
         }
         let Some((writer, _)) = &self.writer else { return Err(WriteError::Fenced) };
         let committed = self.settler.commit(&self.world, writer, &prepared.batch).await?;
-        self.serials.extend(committed.serials);
+        let now = self.now();
+        self.serials.extend(committed.serials.into_iter().map(|(zone, serial)| (zone, (serial, now))));
         Ok(())
     }
 
     /// One name alone waits with backoff; several are tried zone by zone, then one by one.
-    fn split(
-        &mut self,
-        names: Vec<OwnerName>,
-        error: WriteError,
-        batches: &mut Vec<(Vec<OwnerName>, u32)>,
-    ) -> Result<(), EngineError> {
+    fn split(&mut self, names: Vec<OwnerName>, error: &WriteError, batches: &mut Vec<(Vec<OwnerName>, u32)>) {
         if names.len() > 1 {
             let mut zones: HashMap<u32, Vec<OwnerName>> = HashMap::new();
             for name in &names {
@@ -190,10 +206,10 @@ impl Engine {
             } else {
                 batches.extend(names.into_iter().map(|name| (vec![name], 0)));
             }
-            return Ok(());
+            return;
         }
         self.metrics.passes.settle_failures.inc();
-        let text = chain(&error);
+        let text = chain(error);
         for name in names {
             tracing::warn!(%name, error = %text, "cannot settle the name: tries again");
             let tries = self.unsettled.entry(name.clone()).or_default();
@@ -202,7 +218,6 @@ impl Engine {
             self.names.failed(&name, now, jitter);
         }
         self.board.note_pass(Pass::Settle, Instant::now(), Err(text));
-        Ok(())
     }
 
     fn put_back(&mut self, names: &[OwnerName]) {

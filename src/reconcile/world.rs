@@ -4,7 +4,10 @@
 use crate::{
     desired::{self, OwnerIndex, Verdict},
     inventory::Inventory,
-    model::{Claim, Entry, Kind, OwnerName, ReadSeq, Rejection, Unwritable, Vm, VmId, Zone, ZoneId, Zones},
+    model::{
+        Claim, Content, Entry, Kind, OwnerName, ReadSeq, Rejection, Row, Unwritable, Vm, VmId, Zone, ZoneId,
+        Zones,
+    },
     plan::Standing,
 };
 use std::collections::{HashMap, HashSet};
@@ -244,6 +247,17 @@ impl World {
             .collect()
     }
 
+    /// Whether some VM's claim wants what this row says.
+    pub fn explains(&self, row: &Row) -> bool {
+        self.claims_at(&row.name).iter().any(|claim| match (claim.kind, &row.content) {
+            (Kind::Ptr, Content::Name(target)) => claim.targets.contains(target),
+            (Kind::Ptr, _) => false,
+            (Kind::Name | Kind::Group, content) => {
+                content.address().is_some_and(|address| claim.addresses.contains(&address))
+            }
+        })
+    }
+
     /// All claims of a VM.
     pub fn claims_of(&self, vm: &Vm) -> Vec<Claim> {
         match self.wish(vm) {
@@ -307,12 +321,13 @@ fn names_of(claims: &[Claim]) -> Vec<OwnerName> {
 }
 
 /// A name that would end because its VM's suffix has changed is kept while its successor, of the same
-/// first label, waits for a zone that may be written: a misspelt network domain takes nobody off the
-/// net (design 3).
+/// first label under another suffix, waits for a zone that may be written: a misspelt network domain
+/// takes nobody off the net (design 3). A rejection that is not about a zone names the label alone.
 fn has_waiting_successor(entry: &Entry, rejections: &[Rejection]) -> bool {
-    rejections.iter().any(|rejection| {
-        rejection.kind == entry.kind
-            && OwnerName::parse(&rejection.name)
-                .is_ok_and(|name| name != entry.name && name.first_label() == entry.name.first_label())
-    })
+    let waits = |name: OwnerName| {
+        name != entry.name && name.depth() > 1 && name.first_label() == entry.name.first_label()
+    };
+    rejections
+        .iter()
+        .any(|rejection| rejection.kind == entry.kind && OwnerName::parse(&rejection.name).is_ok_and(waits))
 }
