@@ -292,6 +292,9 @@ impl World {
             return Standing::Keep;
         }
         let claimed = wish.claims.iter().any(|claim| claim.name == entry.name && claim.kind == entry.kind);
+        if !claimed && is_refused(entry, &wish.rejections) {
+            return Standing::Keep;
+        }
         if !claimed && entry.kind != Kind::Ptr && has_waiting_successor(entry, &wish.rejections) {
             return Standing::Keep;
         }
@@ -318,6 +321,12 @@ const BELIEVED: u8 = 2;
 
 fn names_of(claims: &[Claim]) -> Vec<OwnerName> {
     claims.iter().map(|claim| claim.name.clone()).collect()
+}
+
+/// A name that its VM still wants, and that may not be written any more: a longer zone has come that
+/// answers for it. Its row stays (design 3).
+fn is_refused(entry: &Entry, rejections: &[Rejection]) -> bool {
+    rejections.iter().any(|refused| refused.kind == entry.kind && *refused.name == *entry.name.as_str())
 }
 
 /// A name that would end because its VM's suffix has changed is kept while its successor, of the same
