@@ -93,8 +93,13 @@ pub struct Engine {
     pub(super) audited: bool,
     pub(super) serials: HashMap<ZoneId, Serial>,
     pub(super) losses: PendingLosses,
-    pub(super) zones_read: Option<Moment>,
+    /// When zones and serials are to be read next.
+    pub(super) zones_due: Moment,
     pub(super) owners_wanted: bool,
+    /// No sooner than this, after a reading that failed.
+    pub(super) owners_due: Moment,
+    /// Why the settling under way fails, if it does.
+    pub(super) settle_failure: Option<String>,
     pub(super) failed_resyncs: u32,
     pub(super) first_failure: Option<Moment>,
     pub(super) unsettled: HashMap<OwnerName, u32>,
@@ -114,6 +119,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Zones and serials are read at least this often (design 3).
 pub(super) const ZONES_EVERY: Duration = Duration::from_secs(30);
+
+/// A reading of zones or owners that failed is done again no sooner.
+pub(super) const AGAIN: Duration = Duration::from_secs(2);
 
 impl Engine {
     /// Puts the engine together.
@@ -140,8 +148,10 @@ impl Engine {
             audited: false,
             serials: HashMap::new(),
             losses: PendingLosses::default(),
-            zones_read: None,
+            zones_due: Moment::default(),
             owners_wanted: false,
+            owners_due: Moment::default(),
+            settle_failure: None,
             failed_resyncs: 0,
             first_failure: None,
             unsettled: HashMap::new(),
@@ -245,8 +255,7 @@ impl Engine {
 
     fn next_wake(&self) -> Duration {
         let now = self.now();
-        let zones = self.zones_read.map_or(now, |at| at.plus(ZONES_EVERY));
-        let mut wake = zones.since(now).max(Duration::from_millis(20));
+        let mut wake = self.zones_due.since(now).max(Duration::from_millis(20));
         let names = if self.may_settle() { self.names.next_due(now) } else { None };
         for due in [names, self.vms.next_due(now), self.resync.next_due(now)].into_iter().flatten() {
             wake = wake.min(due.since(now).max(Duration::from_millis(1)));

@@ -3,7 +3,7 @@
 use super::{
     Tenure,
     audit::{Audit, Flaw},
-    engine::{Aim, Engine},
+    engine::{AGAIN, Aim, Engine, ZONES_EVERY},
     error::EngineError,
     tasks::{Failure, Note},
     world::Applied,
@@ -17,7 +17,7 @@ use crate::{
     queue::{Priority, Urgency},
     trigger::{Arrival, Delivery},
 };
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 impl Engine {
     pub(super) async fn take_note(&mut self, note: Note) -> Result<(), EngineError> {
@@ -30,27 +30,28 @@ impl Engine {
                     Err(error) => {
                         tracing::warn!(error = %chain(&error), "cannot read the owners");
                         self.owners_wanted = true;
+                        self.owners_due = self.now().plus(AGAIN);
                     }
                 }
             }
-            Note::Zones(answer) => {
-                self.tasks.zones = false;
-                match answer {
-                    Ok((zones, deep)) => self.take_zones(zones, deep),
-                    Err(error) => tracing::warn!(error = %chain(&error), "cannot read the zones"),
-                }
-            }
+            Note::Zones(answer) => self.take_zones_answer(answer),
             Note::Page { read, vms } => {
                 for vm in vms {
                     self.apply(vm, read, true, false);
                 }
             }
+            // Of a resync that was given up.
+            Note::Listed { read, .. } | Note::Audited { listing: read } | Note::Failed { listing: read, .. }
+                if self.listings.last().is_none_or(|(seq, _)| *seq != read) => {}
             Note::Listed { read, listing, lacking } => {
                 let mut ids = self.world.inventory.lacking(read);
                 ids.extend(self.world.orphans());
                 tracing::debug!(vms = listing.get().total, lacking = ids.len(), "listed");
                 self.listed = true;
-                self.audit = Some(Audit::new(self.settings.plan.owner.clone(), self.settings.plan.ttl));
+                // A standby does not read the ledger: it is to be warm, not to judge.
+                let judges = self.settings.aim == Aim::Plan || self.writer.is_some();
+                self.audit =
+                    judges.then(|| Audit::new(self.settings.plan.owner.clone(), self.settings.plan.ttl));
                 let _ = lacking.send(ids);
             }
             Note::Lacking { listing, answer } => self.take_lacking(listing, answer),
@@ -65,7 +66,7 @@ impl Engine {
                 }
             }
             Note::Audited { listing } => self.take_audited(listing),
-            Note::Failed(failure) => self.take_failure(failure)?,
+            Note::Failed { failure, .. } => self.take_failure(failure)?,
         }
         Ok(())
     }
@@ -170,13 +171,18 @@ impl Engine {
             for name in names {
                 self.mark(&name, Priority::Repair);
             }
-            self.audited |= self.settings.aim == Aim::Plan || self.writer.is_some();
+            self.audited = true;
             for name in self.losses.names() {
                 self.mark(&name, Priority::Repair);
             }
             self.losses.weigh_again();
         }
         self.world.inventory.prune_tombstones(listing);
+        let began = self.listings.iter().find(|(seq, _)| *seq == listing).map_or(now, |(_, at)| *at);
+        let passes = &self.metrics.passes;
+        passes.resync_millis.set(u64::try_from(now.since(began).as_millis()).unwrap_or(u64::MAX));
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        passes.last_resync.set(since_1970.as_secs());
         self.resync.done(now);
         if self.world.proof_pending() {
             self.resync.request(now);
@@ -265,9 +271,29 @@ impl Engine {
         }
     }
 
-    fn take_zones(&mut self, zones: Zones, deep: Vec<(ZoneId, Vec<OwnerName>)>) {
+    fn take_zones_answer(&mut self, answer: Result<(Zones, Vec<(ZoneId, Vec<OwnerName>)>), DbError>) {
+        // A resync reads zones too, as a part of its own pass, and tells its errors by its own note.
+        let own_pass = std::mem::take(&mut self.tasks.zones);
+        let result = match answer {
+            Ok((zones, deep)) => {
+                self.take_zones(zones, deep);
+                Ok(())
+            }
+            Err(error) => {
+                let text = chain(&error);
+                tracing::warn!(error = %text, "cannot read the zones: tries again");
+                self.zones_due = self.now().plus(AGAIN);
+                Err(text)
+            }
+        };
+        if own_pass {
+            self.board.note_pass(Pass::Zones, Instant::now(), result);
+        }
+    }
+
+    pub(super) fn take_zones(&mut self, zones: Zones, deep: Vec<(ZoneId, Vec<OwnerName>)>) {
         let now = self.now();
-        self.zones_read = Some(now);
+        self.zones_due = now.plus(ZONES_EVERY);
         for (zone, names) in deep {
             self.settler.deep.replace(zone, &names);
         }
@@ -303,8 +329,7 @@ impl Engine {
                 if let Some(cloud) = self.cloud.clone() {
                     self.check_cloud(&cloud).await?;
                 }
-                let now = self.now();
-                self.resync.request(now);
+                self.read_anew();
                 Ok(())
             }
             Tenure::Lost if self.settings.aim == Aim::Serve => {
@@ -315,11 +340,26 @@ impl Engine {
         }
     }
 
+    /// What was read before the lease came may be older than what the last holder wrote of it: before
+    /// anything is written, everything is read again, and at once.
+    fn read_anew(&mut self) {
+        self.listed = false;
+        self.audited = false;
+        self.audit = None;
+        if self.resync.is_running() {
+            self.tasks.abort_resync();
+            self.listings.pop();
+            self.board.give_up_pass(Instant::now());
+        }
+        self.resync.begin_anew();
+    }
+
     /// What is dirty is the next holder's business; what is known stays, so that a standby is warm.
     pub(super) fn stand_down(&mut self) {
         self.writer = None;
         self.bound = None;
         self.audited = false;
+        self.audit = None;
         self.names = crate::queue::DirtyNames::new();
         self.losses = super::losses::PendingLosses::default();
         self.unsettled.clear();
@@ -399,8 +439,9 @@ impl Engine {
         let now = self.now();
         let first = *self.first_failure.get_or_insert(now);
         self.metrics.passes.settle_failures.inc();
-        self.board.note_pass(Pass::Settle, Instant::now(), Err(chain(&error)));
-        tracing::warn!(error = %chain(&error), "cannot settle: tries again");
+        let text = chain(&error);
+        tracing::warn!(error = %text, "cannot settle: tries again");
+        self.settle_failure = Some(text);
         let given_up = !error.is_transient() || now.since(first) > super::engine::PATIENCE;
         if self.settings.aim != Aim::Serve && given_up { Err(EngineError::Db(error)) } else { Ok(()) }
     }

@@ -1,9 +1,10 @@
 //! What the engine does of its own accord: look-ups, readings, and settling names.
 
 use super::{
-    engine::{Aim, Engine, ZONES_EVERY},
+    engine::{Aim, Engine},
     error::EngineError,
     settle::Prepared,
+    tasks,
 };
 use crate::{
     metrics::chain,
@@ -28,7 +29,9 @@ impl Engine {
     /// Begins the readings that are due.
     pub(super) fn start_work(&mut self) {
         let now = self.now();
-        if self.resync.is_due(now) && !self.resync.is_running() {
+        // A one-shot pass has its lease before it begins, or ends: there is nothing to be warm for.
+        let holds = self.settings.aim != Aim::Converge || self.writer.is_some();
+        if holds && self.resync.is_due(now) && !self.resync.is_running() {
             let read = self.world.begin_read();
             self.listings.push((read, now));
             if self.listings.len() > 16 {
@@ -39,14 +42,13 @@ impl Engine {
             let audit = self.settings.aim == Aim::Plan || self.writer.is_some();
             self.tasks.resync(read, audit);
         }
-        if self.owners_wanted && !self.tasks.owners && !self.resync.is_running() && self.listed {
+        if self.owners_wanted && now >= self.owners_due && !self.tasks.owners && !self.resync.is_running() && self.listed {
             self.owners_wanted = false;
             self.tasks.read_owners();
         }
-        let zones_due = self.zones_read.is_none_or(|at| now.since(at) >= ZONES_EVERY);
-        if zones_due && !self.tasks.zones && !self.resync.is_running() && self.listed {
+        if now >= self.zones_due && !self.tasks.zones && !self.resync.is_running() && self.listed {
             self.board.begin_pass(Instant::now());
-            self.tasks.read_zones(Vec::new());
+            self.tasks.read_zones(self.settler.deep.zones());
         }
         while self.tasks.looks < LOOKS && self.listed {
             let asked = self.vms.take(now, IDS);
@@ -66,16 +68,27 @@ impl Engine {
         if taken.is_empty() {
             return Ok(false);
         }
-        self.board.begin_pass(Instant::now());
         let priorities: HashMap<OwnerName, Priority> = taken.iter().cloned().collect();
         let names: Vec<OwnerName> = taken.into_iter().map(|(name, _)| name).collect();
-        let before = self.metrics.passes.settle_failures.get();
+        self.begin_settling();
         self.settle(names, Losses::Hold, &priorities).await?;
-        if before == self.metrics.passes.settle_failures.get() {
-            self.board.note_pass(Pass::Settle, Instant::now(), Ok(()));
+        if self.end_settling() {
             self.first_failure = None;
         }
         Ok(true)
+    }
+
+    fn begin_settling(&mut self) {
+        self.settle_failure = None;
+        self.board.begin_pass(Instant::now());
+    }
+
+    /// Whether it went well.
+    fn end_settling(&mut self) -> bool {
+        let result = self.settle_failure.take().map_or(Ok(()), Err);
+        let well = result.is_ok();
+        self.board.note_pass(Pass::Settle, Instant::now(), result);
+        well
     }
 
     /// Weighs what nobody announced, once everything else is done: all of it goes, or all of it is held.
@@ -84,6 +97,13 @@ impl Engine {
         if self.losses.is_empty() || !settled {
             return Ok(false);
         }
+        self.begin_settling();
+        let settled = self.weigh_losses().await;
+        self.end_settling();
+        settled
+    }
+
+    async fn weigh_losses(&mut self) -> Result<bool, EngineError> {
         let total = self.losses.total();
         let (owned, used) =
             match (self.settler.reader.owned_count().await, self.settler.reader.budget().await) {
@@ -135,6 +155,9 @@ impl Engine {
                 Ok(prepared) => prepared,
                 Err(error) => {
                     self.put_back(&names);
+                    for (rest, _) in &batches {
+                        self.put_back(rest);
+                    }
                     return self.db_trouble(error);
                 }
             };
@@ -152,6 +175,20 @@ impl Engine {
                     }
                     self.stand_down();
                     return Ok(());
+                }
+                Err(WriteError::Zones(what)) if tries < REPLANS => {
+                    tracing::debug!(%what, "a zone has changed: reads the zones, then plans again");
+                    batches.push((names, tries + 1));
+                    let known = self.settler.deep.zones();
+                    match tasks::zones(&self.settler.reader, |id| !known.contains(&id)).await {
+                        Ok((zones, deep)) => self.take_zones(zones, deep),
+                        Err(error) => {
+                            for (rest, _) in &batches {
+                                self.put_back(rest);
+                            }
+                            return self.db_trouble(error);
+                        }
+                    }
                 }
                 Err(error) if tries < REPLANS && error.is_transient() => batches.push((names, tries + 1)),
                 Err(error) => {
@@ -201,7 +238,7 @@ impl Engine {
             let (now, jitter) = (self.now(), self.roll());
             self.names.failed(&name, now, jitter);
         }
-        self.board.note_pass(Pass::Settle, Instant::now(), Err(text));
+        self.settle_failure = Some(text);
         Ok(())
     }
 
