@@ -41,7 +41,9 @@ impl Engine {
                 }
             }
             // Of a resync that was given up.
-            Note::Listed { read, .. } | Note::Audited { listing: read } | Note::Failed { listing: read, .. }
+            Note::Listed { read, .. }
+            | Note::Audited { listing: read }
+            | Note::Failed { listing: read, .. }
                 if self.listings.last().is_none_or(|(seq, _)| *seq != read) => {}
             Note::Listed { read, listing, lacking } => {
                 let mut ids = self.world.inventory.lacking(read);

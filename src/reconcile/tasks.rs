@@ -11,7 +11,6 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-
 /// Look-ups a pass at most, beyond those that events ask for: absence that is not proved yet is held.
 pub const LOOKUPS: usize = 5000;
 

@@ -42,7 +42,12 @@ impl Engine {
             let audit = self.settings.aim == Aim::Plan || self.writer.is_some();
             self.tasks.resync(read, audit);
         }
-        if self.owners_wanted && now >= self.owners_due && !self.tasks.owners && !self.resync.is_running() && self.listed {
+        if self.owners_wanted
+            && now >= self.owners_due
+            && !self.tasks.owners
+            && !self.resync.is_running()
+            && self.listed
+        {
             self.owners_wanted = false;
             self.tasks.read_owners();
         }
