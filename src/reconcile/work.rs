@@ -143,7 +143,7 @@ impl Engine {
             let prepared = match self.settler.prepare(&mut self.world, &names, losses).await {
                 Ok(prepared) => prepared,
                 Err(error) => {
-                    self.put_back(&names);
+                    self.put_back(names, batches);
                     return self.db_trouble(error);
                 }
             };
@@ -167,7 +167,7 @@ impl Engine {
                         match self.settler.reader.zones().await {
                             Ok(zones) => self.take_zones((zones, Vec::new())),
                             Err(error) => {
-                                self.put_back(&names);
+                                self.put_back(names, batches);
                                 return self.db_trouble(error);
                             }
                         }
@@ -220,11 +220,12 @@ impl Engine {
         self.board.note_pass(Pass::Settle, Instant::now(), Err(text));
     }
 
-    fn put_back(&mut self, names: &[OwnerName]) {
+    /// Everything in hand waits, with backoff: the database itself is in trouble.
+    fn put_back(&mut self, names: Vec<OwnerName>, batches: Vec<(Vec<OwnerName>, u32)>) {
         let now = self.now();
-        for name in names {
+        for name in names.into_iter().chain(batches.into_iter().flat_map(|(names, _)| names)) {
             let jitter = self.roll();
-            self.names.failed(name, now, jitter);
+            self.names.failed(&name, now, jitter);
         }
     }
 
