@@ -5,8 +5,8 @@ use crate::{
     desired::{self, OwnerIndex, Verdict},
     inventory::{Difference, Inventory, Known},
     model::{
-        Claim, Content, Entry, Kind, OwnerName, ReadSeq, Rejection, Row, Unwritable, Vm, VmId, Zone, ZoneId,
-        Zones,
+        Claim, Content, Entry, Kind, Label, OwnerName, ReadSeq, Rejection, Row, Unwritable, Vm, VmId, Zone,
+        ZoneId, Zones,
     },
     plan::Standing,
 };
@@ -292,11 +292,14 @@ impl World {
             return Standing::Keep;
         }
         let claimed = wish.claims.iter().any(|claim| claim.name == entry.name && claim.kind == entry.kind);
-        if !claimed && is_refused(entry, &wish.rejections) {
-            return Standing::Keep;
-        }
-        if !claimed && entry.kind != Kind::Ptr && has_waiting_successor(entry, &wish.rejections) {
-            return Standing::Keep;
+        if !claimed && entry.kind != Kind::Ptr {
+            // The very name: a longer zone has come that answers for it, and its row stays. Another of the
+            // same first label: the VM's suffix has changed and waits for a zone that may be written, so
+            // that a misspelt network domain takes nobody off the net (design 3).
+            let waits = |name: OwnerName| name.first_label() == entry.name.first_label();
+            if refused(known.vm(), entry, &wish.rejections).any(waits) {
+                return Standing::Keep;
+            }
         }
         let announced = self.announced.get(&entry.name).is_some_and(|vms| vms.contains(&entry.vm));
         Standing::Living { announced }
@@ -323,20 +326,10 @@ fn names_of(claims: &[Claim]) -> Vec<OwnerName> {
     claims.iter().map(|claim| claim.name.clone()).collect()
 }
 
-/// A name that its VM still wants, and that may not be written any more: a longer zone has come that
-/// answers for it. Its row stays (design 3).
-fn is_refused(entry: &Entry, rejections: &[Rejection]) -> bool {
-    rejections.iter().any(|refused| refused.kind == entry.kind && *refused.name == *entry.name.as_str())
-}
-
-/// A name that would end because its VM's suffix has changed is kept while its successor, of the same
-/// first label under another suffix, waits for a zone that may be written: a misspelt network domain
-/// takes nobody off the net (design 3). A rejection that is not about a zone names the label alone.
-fn has_waiting_successor(entry: &Entry, rejections: &[Rejection]) -> bool {
-    let waits = |name: OwnerName| {
-        name != entry.name && name.depth() > 1 && name.first_label() == entry.name.first_label()
-    };
-    rejections
-        .iter()
-        .any(|rejection| rejection.kind == entry.kind && OwnerName::parse(&rejection.name).is_ok_and(waits))
+/// The names, of an entry's kind, that its VM wants and that may not be written: without those that are
+/// no names at all, and without what is wrong with the VM itself.
+fn refused<'a>(vm: &Vm, entry: &Entry, rejections: &'a [Rejection]) -> impl Iterator<Item = OwnerName> + 'a {
+    let (kind, label) = (entry.kind, entry.kind != Kind::Name || Label::parse(&vm.name).is_ok());
+    let whole = move |one: &&Rejection| label && one.kind == kind && one.name.contains('.');
+    rejections.iter().filter(whole).filter_map(|one| OwnerName::parse(&one.name).ok())
 }

@@ -124,3 +124,34 @@ async fn a_changed_address_moves_name_group_and_reverse_name() {
     no_such_name(&lab, "2.2.0.192.in-addr.arpa").await;
     settled(&mut lab, &[]).await;
 }
+
+#[tokio::test]
+async fn what_dns_addresses_no_longer_lets_through_goes() {
+    let mut lab = Lab::new("cidr_narrows").await;
+    let account = tenant(&lab, None, Some("corp.org"));
+    zones(&lab, &["corp.org", REVERSE]).await;
+    lab.world().create_vm(VmSpec::new("web", &account).v4("192.0.2.1").group("www"));
+    sync(&lab, &[]).await;
+    says(&lab, "web.corp.org", "A", &["192.0.2.1"]).await;
+    let others = [("DNS_ADDRESSES", "198.51.100.0/24")];
+    sync(&lab, &others).await;
+    no_such_name(&lab, "web.corp.org").await;
+    no_such_name(&lab, &format!("www-{}.corp.org", &account[..8])).await;
+    no_such_name(&lab, "1.2.0.192.in-addr.arpa").await;
+    settled(&mut lab, &others).await;
+}
+
+#[tokio::test]
+async fn a_vm_that_two_readings_show_without_an_address_loses_its_records() {
+    let mut lab = Lab::new("blank").await;
+    let account = tenant(&lab, None, Some("corp.org"));
+    zones(&lab, &["corp.org", REVERSE]).await;
+    let vm = lab.world().create_vm(VmSpec::new("web", &account).v4("192.0.2.1").group("www"));
+    sync(&lab, &[]).await;
+    lab.world().set_address(&vm, None, None);
+    sync(&lab, &[]).await;
+    no_such_name(&lab, "web.corp.org").await;
+    no_such_name(&lab, &format!("www-{}.corp.org", &account[..8])).await;
+    no_such_name(&lab, "1.2.0.192.in-addr.arpa").await;
+    settled(&mut lab, &[]).await;
+}

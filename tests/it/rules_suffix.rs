@@ -134,3 +134,17 @@ async fn a_network_domain_that_changes_moves_the_vm_to_its_new_name() {
     says(&lab, "1.2.0.192.in-addr.arpa", "PTR", &["web.account.org."]).await;
     settled(&mut lab, &[]).await;
 }
+
+#[tokio::test]
+async fn a_vm_that_loses_its_last_suffix_loses_its_records() {
+    let mut lab = Lab::new("suffix_ends").await;
+    let account = tenant(&lab, None, Some("account.org"));
+    zones(&lab, &["account.org", REVERSE]).await;
+    put(&lab, &account, "web", "192.0.2.1");
+    sync(&lab, &[]).await;
+    lab.world().set_account_network_domain(&account, None);
+    sync(&lab, &[]).await;
+    no_such_name(&lab, "web.account.org").await;
+    no_such_name(&lab, "1.2.0.192.in-addr.arpa").await;
+    settled(&mut lab, &[]).await;
+}
