@@ -5,7 +5,7 @@ use super::{
     audit::{Audit, Flaw},
     engine::{AGAIN, Aim, Engine, ZONES_EVERY},
     error::EngineError,
-    tasks::{Failure, Note},
+    tasks::{Failure, Note, ReadZones},
     world::Applied,
 };
 use crate::{
@@ -273,7 +273,7 @@ impl Engine {
         }
     }
 
-    fn take_zones_answer(&mut self, answer: Result<(Zones, Vec<(ZoneId, Vec<OwnerName>)>), DbError>) {
+    fn take_zones_answer(&mut self, answer: Result<ReadZones, DbError>) {
         // A resync reads zones too, as a part of its own pass, and tells its errors by its own note.
         let own_pass = std::mem::take(&mut self.tasks.zones);
         let result = match answer {

@@ -14,6 +14,9 @@ use tokio::{
 /// Look-ups a pass at most, beyond those that events ask for: absence that is not proved yet is held.
 pub const LOOKUPS: usize = 5000;
 
+/// Zones, and the names deep inside some of them.
+pub type ReadZones = (Zones, Vec<(ZoneId, Vec<OwnerName>)>);
+
 /// What was read.
 pub enum Note {
     /// Answers about these VMs.
@@ -28,7 +31,7 @@ pub enum Note {
     /// All owners.
     Owners(Result<Complete<Owners>, ApiError>),
     /// All zones, and the names deep inside those that asked for it.
-    Zones(Result<(Zones, Vec<(ZoneId, Vec<OwnerName>)>), DbError>),
+    Zones(Result<ReadZones, DbError>),
     /// A page of a listing.
     Page {
         /// When the listing began.
@@ -179,10 +182,7 @@ impl Tasks {
 }
 
 /// All zones, and the names deep inside those that `deep` chooses.
-pub(super) async fn zones(
-    reader: &Reader,
-    deep: impl Fn(ZoneId) -> bool,
-) -> Result<(Zones, Vec<(ZoneId, Vec<OwnerName>)>), DbError> {
+pub(super) async fn zones(reader: &Reader, deep: impl Fn(ZoneId) -> bool) -> Result<ReadZones, DbError> {
     let zones = reader.zones().await?;
     let mut names = Vec::new();
     for zone in

@@ -197,7 +197,7 @@ impl Engine {
                 }
                 Err(error) if tries < REPLANS && error.is_transient() => batches.push((names, tries + 1)),
                 Err(error) => {
-                    self.split(names, error, &mut batches)?;
+                    self.split(names, &error, &mut batches);
                 }
             }
         }
@@ -215,12 +215,7 @@ impl Engine {
     }
 
     /// One name alone waits with backoff; several are tried zone by zone, then one by one.
-    fn split(
-        &mut self,
-        names: Vec<OwnerName>,
-        error: WriteError,
-        batches: &mut Vec<(Vec<OwnerName>, u32)>,
-    ) -> Result<(), EngineError> {
+    fn split(&mut self, names: Vec<OwnerName>, error: &WriteError, batches: &mut Vec<(Vec<OwnerName>, u32)>) {
         if names.len() > 1 {
             let mut zones: HashMap<u32, Vec<OwnerName>> = HashMap::new();
             for name in &names {
@@ -232,10 +227,10 @@ impl Engine {
             } else {
                 batches.extend(names.into_iter().map(|name| (vec![name], 0)));
             }
-            return Ok(());
+            return;
         }
         self.metrics.passes.settle_failures.inc();
-        let text = chain(&error);
+        let text = chain(error);
         for name in names {
             tracing::warn!(%name, error = %text, "cannot settle the name: tries again");
             let tries = self.unsettled.entry(name.clone()).or_default();
@@ -244,7 +239,6 @@ impl Engine {
             self.names.failed(&name, now, jitter);
         }
         self.settle_failure = Some(text);
-        Ok(())
     }
 
     fn put_back(&mut self, names: &[OwnerName]) {

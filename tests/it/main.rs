@@ -13,3 +13,4 @@ mod secrets;
 mod serving;
 mod strangers;
 mod support;
+mod zone_changes;
