@@ -151,6 +151,26 @@ async fn a_process_whose_servers_hang_ends_within_ten_seconds() {
 }
 
 #[tokio::test]
+async fn a_holder_that_does_not_know_yet_that_its_lease_is_gone_is_fenced_inside_its_transaction() {
+    let lab = Lab::new("fenced").await;
+    example(&lab).await;
+    // It renews every 10 s only, so that its next transaction comes first.
+    let controller = serve(&lab, &[("RESYNC_INTERVAL", "1s"), ("LEASE_TTL", "30s")]).await;
+    lab.world().create_vm(vm("before", "192.0.2.1"));
+    answers(&lab, "before.domain.com", "A", &["192.0.2.1"]).await;
+    let taken = "UPDATE cs_powerdns_owner SET epoch = epoch + 1, holder = 'somebody', \
+                 expires_at = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR";
+    lab.db.exec(taken).await.unwrap();
+    let before = everything(&lab).await;
+    lab.world().create_vm(vm("after", "192.0.2.2"));
+    readiness(&controller, 200, "role: standby of somebody").await;
+    assert!(controller.output().contains("fenced"), "no transaction was tried\n{}", controller.output());
+    assert_eq!(everything(&lab).await, before, "it wrote after its lease was gone\n{}", controller.output());
+    lab.db.exec("UPDATE cs_powerdns_owner SET holder = '', expires_at = UTC_TIMESTAMP(6)").await.unwrap();
+    answers(&lab, "after.domain.com", "A", &["192.0.2.2"]).await;
+}
+
+#[tokio::test]
 async fn sync_beside_a_running_holder_gives_up_and_names_it_while_plan_works() {
     let lab = Lab::new("sync_beside").await;
     example(&lab).await;
