@@ -53,7 +53,6 @@ pub async fn hold(
             database.release(lease).await;
             return;
         }
-        board.set_role(Role::Standby { holder: None }, Instant::now());
         tracing::warn!("lost the lease: stands by");
         if tenure.send(Tenure::Lost).await.is_err() {
             return;

@@ -5,7 +5,7 @@ use super::{
     audit::{Audit, Flaw},
     engine::{AGAIN, Aim, Engine, ZONES_EVERY},
     error::EngineError,
-    tasks::{Failure, Note, ZonesRead},
+    tasks::{Failure, Note, ReadZones},
     world::Applied,
 };
 use crate::{
@@ -278,7 +278,7 @@ impl Engine {
         }
     }
 
-    fn take_zones_answer(&mut self, answer: Result<ZonesRead, DbError>) {
+    fn take_zones_answer(&mut self, answer: Result<ReadZones, DbError>) {
         // A resync reads zones too, as a part of its own pass, and tells its errors by its own note.
         let own_pass = std::mem::take(&mut self.tasks.zones);
         let result = match answer {
@@ -298,7 +298,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn take_zones(&mut self, (zones, deep): ZonesRead) {
+    pub(super) fn take_zones(&mut self, (zones, deep): ReadZones) {
         self.zones_due = self.now().plus(ZONES_EVERY);
         for (zone, names) in deep {
             self.settler.deep.replace(zone, &names);

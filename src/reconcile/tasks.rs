@@ -28,7 +28,7 @@ pub enum Note {
     /// All owners.
     Owners(Result<Complete<Owners>, ApiError>),
     /// All zones, and the names deep inside those that asked for it.
-    Zones(Result<ZonesRead, DbError>),
+    Zones(Result<ReadZones, DbError>),
     /// A page of a listing.
     Page {
         /// When the listing began.
@@ -69,7 +69,7 @@ pub enum Note {
 }
 
 /// Zones, and the names deep inside some of them.
-pub type ZonesRead = (Zones, Vec<(ZoneId, Vec<OwnerName>)>);
+pub type ReadZones = (Zones, Vec<(ZoneId, Vec<OwnerName>)>);
 
 /// What made a resync fail.
 pub enum Failure {
@@ -182,7 +182,7 @@ impl Tasks {
 }
 
 /// All zones, and the names deep inside those that `deep` chooses.
-pub(super) async fn zones(reader: &Reader, deep: impl Fn(ZoneId) -> bool) -> Result<ZonesRead, DbError> {
+pub(super) async fn zones(reader: &Reader, deep: impl Fn(ZoneId) -> bool) -> Result<ReadZones, DbError> {
     let zones = reader.zones().await?;
     let mut names = Vec::new();
     for zone in

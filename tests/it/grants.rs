@@ -20,10 +20,10 @@ async fn apply(lab: &Lab, keep: impl Fn(&str) -> bool) {
     let (grants, tables): (Vec<_>, Vec<_>) =
         statements.iter().map(String::as_str).partition(|sql| sql.starts_with("GRANT"));
     for table in tables.into_iter().filter(|sql| keep(sql)) {
-        lab.db.exec(table).await.unwrap();
+        lab.db.exec(table).await.expect("a table");
     }
     let grants: Vec<&str> = grants.into_iter().filter(|sql| keep(sql)).collect();
-    lab.db.limit_to(&grants).await.unwrap();
+    lab.db.limit_to(&grants).await.expect("the printed grants");
 }
 
 /// Asks as the controller's user.
@@ -44,7 +44,7 @@ async fn ask(lab: &Lab, sql: &str) -> Result<(), String> {
 }
 
 async fn our_tables(lab: &Lab) -> usize {
-    let tables: Vec<String> = lab.db.query("SHOW TABLES LIKE 'cs\\_powerdns\\_%'").await.unwrap();
+    let tables: Vec<String> = lab.db.query("SHOW TABLES LIKE 'cs\\_powerdns\\_%'").await.expect("the tables");
     tables.len()
 }
 

@@ -14,7 +14,10 @@ fn samples(text: &str) -> HashMap<String, f64> {
             assert!(families.insert(family.to_owned()), "{family} comes twice");
         } else if !line.starts_with("# HELP ") {
             let (name, value) = line.rsplit_once(' ').expect("a name and a value");
-            assert!(families.contains(name.split('{').next().unwrap()), "no TYPE before {line}");
+            assert!(
+                name.split('{').next().is_some_and(|family| families.contains(family)),
+                "no TYPE before {line}"
+            );
             let value = value.parse().unwrap_or_else(|_| panic!("no number: {line}"));
             assert!(found.insert(name.to_owned(), value).is_none(), "{name} comes twice");
         }

@@ -27,3 +27,4 @@ mod secrets;
 mod serving;
 mod strangers;
 mod support;
+mod zone_changes;

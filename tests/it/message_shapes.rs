@@ -51,7 +51,7 @@ async fn owners_are_followed(generation: Generation) {
     let lab = lab_with_kafka("owners").await;
     let domain = example(&lab).await;
     for zone in ["corp.example", "else.example"] {
-        lab.db.zone(zone).await.unwrap();
+        lab.db.zone(zone).await.expect("a zone");
     }
     let controller = serve_events(&lab, &EVENTS_ONLY).await;
     let world = lab.world().generation(generation);
