@@ -6,4 +6,7 @@
 
 mod verdict;
 
+#[cfg(test)]
+mod verdict_test;
+
 pub use verdict::{Verdict, assess};

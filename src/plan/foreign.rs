@@ -1,6 +1,7 @@
 //! Foreign rows first: where a row may be added, and at which TTL (design 5).
 
 use crate::model::{Content, Kind, OwnerName, RecordType, Row, Ttl, ZoneId};
+use std::collections::HashSet;
 
 /// The rows of one name that no entry of ours accounts for.
 pub struct Foreign<'a> {
@@ -9,7 +10,7 @@ pub struct Foreign<'a> {
 
 impl<'a> Foreign<'a> {
     /// The rows of `zone` but for those at the places that `ours` names.
-    pub fn new(rows: &'a [Row], ours: &[usize], zone: ZoneId) -> Self {
+    pub fn new(rows: &'a [Row], ours: &HashSet<usize>, zone: ZoneId) -> Self {
         let rows = rows.iter().enumerate().filter(|(at, row)| row.zone == zone && !ours.contains(at));
         Self { rows: rows.map(|(_, row)| row).collect() }
     }
@@ -20,18 +21,24 @@ impl<'a> Foreign<'a> {
         self.rows.iter().any(|row| !row.disabled && row.rtype == *rtype && same_rdata(row, content))
     }
 
-    /// The row that forbids adding for a claim of `kind` that wants `wanted`, if one does.
+    /// The row that forbids adding `content` for a claim of `kind` that wants `wanted`, if one does.
     ///
     /// A disabled row always forbids, also one of equal content: that is how an operator suppresses or
-    /// reserves a name for good. Group names tolerate foreign addresses, but nothing stands beside a
-    /// CNAME (RFC 1034, 3.6.2).
-    pub fn blocker(&self, kind: Kind, wanted: &[(RecordType, Content)]) -> Option<&'a Row> {
+    /// reserves a name for good. Group names tolerate foreign addresses, but there too a disabled row
+    /// suppresses what it says, and nothing stands beside a CNAME (RFC 1034, 3.6.2).
+    pub fn blocker(
+        &self,
+        kind: Kind,
+        wanted: &[(RecordType, Content)],
+        content: &Content,
+    ) -> Option<&'a Row> {
         self.rows.iter().copied().find(|row| match (&row.rtype, kind) {
             (RecordType::Cname, _) => true,
             (RecordType::A | RecordType::Aaaa, Kind::Name) | (RecordType::Ptr, Kind::Ptr) => {
                 row.disabled
                     || !wanted.iter().any(|(rtype, content)| row.rtype == *rtype && same_rdata(row, content))
             }
+            (RecordType::A | RecordType::Aaaa, Kind::Group) => row.disabled && same_rdata(row, content),
             _ => false,
         })
     }

@@ -1,15 +1,28 @@
 //! Decisions: what to change at one owner name, and which transaction carries it.
 //!
 //! [`decide`] is the pivot of the program: `run`, `sync` and `plan` share it, so that what is shown is
-//! what would be done. Refuses: I/O, and knowledge of more than one name. Invariant: a decision
+//! what would be done. Its way: column (what is known) → fate (of our entries) → note → serve (claims) →
+//! ttl. Refuses: I/O, and knowledge of more than one name. Invariant: a decision
 //! changes only rows for which it holds an [`OwnedRow`](crate::model::OwnedRow), the ledger's proof.
 
 mod batch;
 mod budget;
+mod column;
 mod decide;
+mod fate;
 mod foreign;
+mod note;
 mod render;
+mod serve;
 mod state;
+mod ttl;
+
+#[cfg(test)]
+mod bed;
+#[cfg(test)]
+mod decide_test;
+#[cfg(test)]
+mod property_test;
 
 pub use batch::{MAX_ROWS, assemble, changes};
 pub use budget::Budget;

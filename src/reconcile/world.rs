@@ -3,8 +3,11 @@
 
 use crate::{
     desired::{self, OwnerIndex, Verdict},
-    inventory::Inventory,
-    model::{Claim, Entry, Kind, OwnerName, ReadSeq, Rejection, Unwritable, Vm, VmId, Zone, ZoneId, Zones},
+    inventory::{Difference, Inventory, Known},
+    model::{
+        Claim, Content, Entry, Kind, Label, OwnerName, ReadSeq, Rejection, Row, Unwritable, Vm, VmId, Zone,
+        ZoneId, Zones,
+    },
     plan::Standing,
 };
 use std::collections::{HashMap, HashSet};
@@ -100,9 +103,9 @@ impl World {
         if !blank {
             self.inventory.clear_blank(id);
         } else if listing && self.inventory.note_blank(id, read) == BELIEVED {
-            touched.extend(self.inventory.get(id).into_iter().flat_map(|known| known.names()));
+            touched.extend(self.inventory.get(id).into_iter().flat_map(Known::names));
         }
-        if triggered && change.before.is_some_and(|before| before != Default::default()) {
+        if triggered && change.before.is_some_and(|before| before != Difference::default()) {
             for name in &touched {
                 self.announced.entry(name.clone()).or_default().push(id);
             }
@@ -244,6 +247,17 @@ impl World {
             .collect()
     }
 
+    /// Whether some VM's claim wants what this row says.
+    pub fn explains(&self, row: &Row) -> bool {
+        self.claims_at(&row.name).iter().any(|claim| match (claim.kind, &row.content) {
+            (Kind::Ptr, Content::Name(target)) => claim.targets.contains(target),
+            (Kind::Ptr, _) => false,
+            (Kind::Name | Kind::Group, content) => {
+                content.address().is_some_and(|address| claim.addresses.contains(&address))
+            }
+        })
+    }
+
     /// All claims of a VM.
     pub fn claims_of(&self, vm: &Vm) -> Vec<Claim> {
         match self.wish(vm) {
@@ -278,8 +292,14 @@ impl World {
             return Standing::Keep;
         }
         let claimed = wish.claims.iter().any(|claim| claim.name == entry.name && claim.kind == entry.kind);
-        if !claimed && entry.kind != Kind::Ptr && has_waiting_successor(entry, &wish.rejections) {
-            return Standing::Keep;
+        if !claimed && entry.kind != Kind::Ptr {
+            // The very name: a longer zone has come that answers for it, and its row stays. Another of the
+            // same first label: the VM's suffix has changed and waits for a zone that may be written, so
+            // that a misspelt network domain takes nobody off the net (design 3).
+            let waits = |name: OwnerName| name.first_label() == entry.name.first_label();
+            if refused(known.vm(), entry, &wish.rejections).any(waits) {
+                return Standing::Keep;
+            }
         }
         let announced = self.announced.get(&entry.name).is_some_and(|vms| vms.contains(&entry.vm));
         Standing::Living { announced }
@@ -306,13 +326,10 @@ fn names_of(claims: &[Claim]) -> Vec<OwnerName> {
     claims.iter().map(|claim| claim.name.clone()).collect()
 }
 
-/// A name that would end because its VM's suffix has changed is kept while its successor, of the same
-/// first label, waits for a zone that may be written: a misspelt network domain takes nobody off the
-/// net (design 3).
-fn has_waiting_successor(entry: &Entry, rejections: &[Rejection]) -> bool {
-    rejections.iter().any(|rejection| {
-        rejection.kind == entry.kind
-            && OwnerName::parse(&rejection.name)
-                .is_ok_and(|name| name != entry.name && name.first_label() == entry.name.first_label())
-    })
+/// The names, of an entry's kind, that its VM wants and that may not be written: without those that are
+/// no names at all, and without what is wrong with the VM itself.
+fn refused<'a>(vm: &Vm, entry: &Entry, rejections: &'a [Rejection]) -> impl Iterator<Item = OwnerName> + 'a {
+    let (kind, label) = (entry.kind, entry.kind != Kind::Name || Label::parse(&vm.name).is_ok());
+    let whole = move |one: &&Rejection| label && one.kind == kind && one.name.contains('.');
+    rejections.iter().filter(whole).filter_map(|one| OwnerName::parse(&one.name).ok())
 }

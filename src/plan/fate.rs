@@ -1,0 +1,134 @@
+//! What becomes of the entries of ours at a name.
+
+use super::{
+    column::{Column, Own},
+    state::{Losses, Mode, Standing},
+};
+use crate::{
+    ledger::Verdict,
+    model::{Barrier, OwnedRow},
+};
+
+/// What happens to an entry of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It stays as it is: its row has to stand, or it is an operator's business.
+    Stay,
+    /// It serves this claim (an index) from now on.
+    Serve(usize),
+    /// The entry ends, whatever row there is stays.
+    End(&'static str),
+    /// Row and entry go.
+    Drop(OwnedRow, &'static str),
+}
+
+impl Column<'_, '_> {
+    /// Decides each entry by itself; [`restrain`](Self::restrain) then takes back what must not be.
+    pub fn choose_fates(&mut self) {
+        let fates: Vec<Fate> = self.own.iter().map(|own| self.fate(own)).collect();
+        for (own, fate) in self.own.iter_mut().zip(fates) {
+            own.fate = fate;
+        }
+    }
+
+    fn fate(&self, own: &Own<'_, '_>) -> Fate {
+        let operators = own.condition.is_operators();
+        match &own.verdict {
+            Verdict::ZoneGone if (self.state.zone_gone)(own.entry) => Fate::End("its zone is gone"),
+            Verdict::ZoneGone => Fate::Stay,
+            Verdict::Deleted if own.ended() || !self.keeps_absence(own) => Fate::End("deleted by hand"),
+            Verdict::Deleted => Fate::Stay,
+            _ if operators && own.ended() => Fate::End("its claim ended; the operator's edit stays"),
+            _ if operators || own.standing == Standing::Keep => Fate::Stay,
+            Verdict::Intact(owned) | Verdict::Retimed(owned) => match self.taker(own) {
+                Some(claim) => Fate::Serve(claim),
+                None => self.dispensable(own, owned),
+            },
+            _ => Fate::Stay,
+        }
+    }
+
+    /// Whether the entry of a row that was deleted by hand stays, so that the row does not come back.
+    fn keeps_absence(&self, own: &Own<'_, '_>) -> bool {
+        own.entry.on_hold || (!self.settings.recreate && !own.gone())
+    }
+
+    /// A served claim that wants exactly what the entry stands for, in the zone where it stands: the
+    /// entry's own claim, else any other (two claims of equal content are one row and one entry).
+    fn taker(&self, own: &Own<'_, '_>) -> Option<usize> {
+        if !own.owns_in(self.zone()?) {
+            return None;
+        }
+        let wants = |at: &usize| self.wants[*at].served && self.wants[*at].wants(own.entry);
+        let live = own.live.filter(wants);
+        live.or_else(|| self.serving().map(|(at, _)| at).find(wants))
+    }
+
+    /// An intact row that no served claim wants: whether it goes.
+    fn dispensable(&self, own: &Own<'_, '_>, owned: &OwnedRow) -> Fate {
+        let Some(zone) = own.zone else { return Fate::Stay };
+        if (self.state.forbidden)(own.entry, zone).is_some() {
+            return Fate::Stay;
+        }
+        match &self.state.zone {
+            // Below a delegation or a DNAME the row is invisible. It goes only if its VM is served
+            // elsewhere; otherwise it is retired.
+            Err(Barrier::Delegation(_) | Barrier::Dname(_)) if own.live.is_some() || own.gone() => {
+                return Fate::Stay;
+            }
+            Err(Barrier::Zone(_) | Barrier::NoZone) if own.live.is_some() => return Fate::Stay,
+            _ => {}
+        }
+        let why = match own.live {
+            Some(_) if self.is_invisible(owned) => "another zone answers for the name",
+            // A reverse name whose address stands at no forward name keeps what it has.
+            Some(_) if self.serving().any(|(_, want)| want.is_unconfirmed()) => return Fate::Stay,
+            Some(at) if self.wants[at].served => "its address changed",
+            Some(at) if self.wants[at].overflow => "its group has no more room",
+            Some(_) => "another claim holds the name",
+            None if own.gone() => "its VM is gone",
+            None => "its VM no longer wants the name",
+        };
+        Fate::Drop(owned.clone(), why)
+    }
+
+    /// Turns drops that the mode forbids, or that must be held, into stays.
+    pub fn restrain(&mut self, losses: Losses) {
+        for at in 0..self.own.len() {
+            let own = &self.own[at];
+            let Fate::Drop(owned, _) = &own.fate else { continue };
+            // A row that answers nothing any more is no loss.
+            let held = losses == Losses::Hold && !own.announced() && !self.is_invisible(owned);
+            let allowed = self.mode_allows(own);
+            if allowed && held {
+                *self.held.entry(own.key()).or_default() += 1;
+            }
+            if !allowed || held {
+                self.own[at].fate = Fate::Stay;
+            }
+        }
+    }
+
+    fn mode_allows(&self, own: &Own<'_, '_>) -> bool {
+        match self.settings.mode {
+            Mode::Sync => true,
+            Mode::UpsertOnly => self.is_replaced(own) || self.makes_way(own),
+            Mode::CreateOnly => false,
+        }
+    }
+
+    /// A row of the same VM takes its place: its claim gets one of the type that does not stand yet.
+    fn is_replaced(&self, own: &Own<'_, '_>) -> bool {
+        let Some(at) = own.live.filter(|at| self.wants[*at].served) else { return false };
+        let stands = |content| {
+            let serves = |other: &&Own<'_, '_>| matches!(other.fate, Fate::Serve(_));
+            self.own.iter().filter(serves).any(|other| other.says(&own.entry.rtype, content))
+        };
+        (self.wants[at].contents.iter()).any(|(rtype, content)| *rtype == own.entry.rtype && !stands(content))
+    }
+
+    /// Its VM is proved gone and another claim, which cannot stand beside it, has the name.
+    fn makes_way(&self, own: &Own<'_, '_>) -> bool {
+        own.gone() && self.serving().any(|(_, want)| !own.is_fellow(want.claim))
+    }
+}

@@ -1,0 +1,98 @@
+//! What the fates of our entries come to: rows that go, entries that end or change, and how VMs stand
+//! that have entries but no claim.
+
+use super::{
+    column::{Column, Own},
+    fate::Fate,
+    state::{Decision, Standing},
+};
+use crate::{
+    ledger::Verdict,
+    model::{Barrier, Ending, Entry, EntryPut, Outcome},
+};
+use std::collections::HashSet;
+
+impl Column<'_, '_> {
+    /// Writes down every entry's fate.
+    pub fn note_entries(&self, out: &mut Decision) {
+        out.held += self.held.values().sum::<u64>();
+        for own in &self.own {
+            let end = |why| Ending { entry: own.entry.clone(), why };
+            match &own.fate {
+                Fate::End(why) => {
+                    out.endings.push(end(why));
+                    let row_stays = own.verdict.owned().is_some() || own.verdict.edit().is_some();
+                    out.left_behind += u64::from(row_stays);
+                }
+                Fate::Drop(owned, why) => {
+                    out.losses += u64::from(!own.announced() && !self.is_invisible(owned));
+                    out.deletes.push((owned.clone(), why));
+                    out.endings.push(end(why));
+                }
+                Fate::Stay | Fate::Serve(_) => {
+                    let now = self.as_seen(own);
+                    if now == *own.entry {
+                        continue;
+                    }
+                    if now.zone != own.entry.zone {
+                        out.endings.push(end("its zone has another id"));
+                    }
+                    out.puts.push(EntryPut { entry: now });
+                }
+            }
+        }
+    }
+
+    /// An entry that stays, as it should read now.
+    fn as_seen(&self, own: &Own<'_, '_>) -> Entry {
+        let mut now = own.entry.clone();
+        if let Fate::Serve(at) = own.fate {
+            let claim = self.wants[at].claim;
+            (now.vm, now.kind, now.account) = (claim.vm, claim.kind, claim.account);
+        }
+        // An edited row's id is not noted: the verdict needs the id that we wrote.
+        if let Some(owned) = own.verdict.owned() {
+            now.record = owned.row().id;
+            if self.state.zone.is_ok() {
+                now.zone = owned.row().zone;
+            }
+        }
+        let absent = matches!(own.verdict, Verdict::Deleted);
+        now.on_hold |= absent && own.condition.edit.is_none() && !self.settings.recreate;
+        now
+    }
+
+    /// How VMs stand that have entries here but no claim.
+    pub fn report_rest(&self, out: &mut Decision) {
+        let mut reported: HashSet<_> =
+            self.wants.iter().map(|want| (want.claim.vm, want.claim.kind)).collect();
+        for own in &self.own {
+            if matches!(own.fate, Fate::Stay) && reported.insert(own.key()) {
+                out.outcomes.push((own.entry.vm, own.entry.kind, self.leftover(own)));
+            }
+        }
+    }
+
+    fn leftover(&self, own: &Own<'_, '_>) -> Outcome {
+        if let Some(how) = own.condition.edit {
+            return Outcome::Released { how };
+        }
+        if own.condition.on_hold {
+            return Outcome::OnHold;
+        }
+        if self.held.contains_key(&own.key()) {
+            return Outcome::Held;
+        }
+        if own.standing == Standing::Keep {
+            return Outcome::Frozen;
+        }
+        if let Err(barrier) = &self.state.zone {
+            return Outcome::Retired(barrier.clone());
+        }
+        let Some(zone) = own.zone else { return Outcome::Retired(Barrier::NoZone) };
+        match (self.state.forbidden)(own.entry, zone) {
+            Some(why) => Outcome::Retired(Barrier::Zone(why)),
+            None => Outcome::Mode,
+        }
+    }
+}

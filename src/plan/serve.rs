@@ -1,0 +1,206 @@
+//! What a claim gets at its name: what stands, what is added, and what forbids it.
+
+use super::{
+    column::{Column, Own, Want},
+    fate::Fate,
+    foreign::Foreign,
+    state::{Decision, Insert, Mode},
+};
+use crate::{
+    ledger::Verdict,
+    model::{Claim, Content, Entry, EntryPut, Outcome, RecordType, Ttl, Zone},
+};
+use std::collections::HashSet;
+
+/// One content that a claim wants.
+enum Part {
+    Stands,
+    Satisfied,
+    Add,
+    Held,
+    Mode,
+    Blocked(String),
+}
+
+impl Column<'_, '_> {
+    /// Why nothing is written for this claim, whatever rows there are; none if it is to be served.
+    pub fn standing_aside(&self, at: usize) -> Option<Outcome> {
+        let Want { claim, condition, .. } = &self.wants[at];
+        let mut mine = self.own.iter().filter(|own| own.is_of(claim));
+        if let Some(how) = condition.edit {
+            return Some(Outcome::Released { how });
+        }
+        if condition.on_hold {
+            return Some(Outcome::OnHold);
+        }
+        if let Err(barrier) = &self.state.zone {
+            let has_rows = mine.next().is_some();
+            let by = barrier.to_string();
+            return Some(if has_rows { Outcome::Retired(barrier.clone()) } else { Outcome::Blocked { by } });
+        }
+        if !self.settings.recreate && mine.any(|own| matches!(own.verdict, Verdict::Deleted)) {
+            return Some(Outcome::OnHold);
+        }
+        if self.wants[at].overflow {
+            return Some(Outcome::Overflow);
+        }
+        if !self.wants[at].served {
+            let holder = self.serving().next().map(|(_, want)| want.claim.vm);
+            return Some(Outcome::Waiting { holder });
+        }
+        if self.wants[at].is_unconfirmed() {
+            return Some(Outcome::Unconfirmed);
+        }
+        let rival = self.standing_rival(claim)?.key();
+        let held = self.held.contains_key(&rival);
+        Some(if held { Outcome::Held } else { Outcome::Waiting { holder: Some(rival.0) } })
+    }
+
+    /// An entry of another holder whose row has to stand: nothing is written beside it.
+    fn standing_rival(&self, claim: &Claim) -> Option<&Own<'_, '_>> {
+        self.own.iter().find(|own| {
+            matches!(own.fate, Fate::Stay)
+                && !matches!(own.verdict, Verdict::Deleted | Verdict::ZoneGone)
+                && !own.is_of(claim)
+                && !own.is_fellow(claim)
+                // A row that another zone hides stands in nobody's way.
+                && own.verdict.owned().is_none_or(|owned| !self.is_invisible(owned))
+        })
+    }
+}
+
+/// A name in its zone, once the fate of every entry is known.
+pub(super) struct Ground<'c, 'a, 's> {
+    pub column: &'c Column<'a, 's>,
+    pub zone: &'s Zone,
+    pub foreign: Foreign<'a>,
+}
+
+impl<'c, 'a, 's: 'a> Ground<'c, 'a, 's> {
+    /// None where the name has no zone that may be written.
+    ///
+    /// Rows whose entry ends now are foreign: what an operator has edited is his from then on.
+    pub fn new(column: &'c Column<'a, 's>) -> Option<Self> {
+        let zone = column.zone()?;
+        let ours: HashSet<usize> = (column.own.iter())
+            .filter(|own| !matches!(own.fate, Fate::End(_)))
+            .filter_map(|own| own.place)
+            .collect();
+        Some(Self { column, zone, foreign: Foreign::new(column.state.rows, &ours, zone.id) })
+    }
+
+    /// Adds what the claim lacks and may have.
+    pub fn serve(&self, want: &Want<'_>, out: &mut Decision) -> Outcome {
+        let (mut satisfied, mut mode) = (false, false);
+        let mut held = self.column.held.contains_key(&(want.claim.vm, want.claim.kind));
+        let mut blocked = None;
+        for (rtype, content) in &want.contents {
+            match self.part(want, rtype, content, &out.inserts) {
+                Part::Stands => {}
+                Part::Satisfied => satisfied = true,
+                Part::Held => held = true,
+                Part::Mode => mode = true,
+                Part::Blocked(by) => blocked = Some(by),
+                Part::Add => self.add(want.claim, rtype, content, out),
+            }
+        }
+        match blocked {
+            Some(by) => Outcome::Blocked { by },
+            None if held => Outcome::Held,
+            None if mode => Outcome::Mode,
+            None if satisfied => Outcome::Satisfied,
+            None => Outcome::Served,
+        }
+    }
+
+    fn part(&self, want: &Want<'_>, rtype: &RecordType, content: &Content, added: &[Insert]) -> Part {
+        if let Some(part) = self.by_entry(rtype, content) {
+            return part;
+        }
+        if added.iter().any(|row| row.rtype == *rtype && row.content == *content) {
+            return Part::Stands;
+        }
+        if self.foreign.satisfies(rtype, content) {
+            return Part::Satisfied;
+        }
+        let replacing = self.has(want.claim, rtype, |fate| matches!(fate, Fate::Drop(..)));
+        if !replacing && self.has(want.claim, rtype, |fate| matches!(fate, Fate::Stay)) {
+            // The old row has to stand, so nothing takes its place.
+            let held = self.column.held.contains_key(&(want.claim.vm, want.claim.kind));
+            return if held { Part::Held } else { Part::Mode };
+        }
+        if self.column.settings.mode == Mode::CreateOnly && self.exists(rtype) {
+            return Part::Mode;
+        }
+        if !replacing && let Some(row) = self.foreign.blocker(want.claim.kind, &want.contents, content) {
+            let disabled = if row.disabled { " (disabled)" } else { "" };
+            return Part::Blocked(format!("{} {}{disabled}", row.rtype, row.content));
+        }
+        if self.is_anothers(rtype, content) {
+            return Part::Blocked(format!("an entry of another owner id for {rtype} {content}"));
+        }
+        Part::Add
+    }
+
+    /// What an entry of ours with this very content says: one entry and one row stand for all claims.
+    fn by_entry(&self, rtype: &RecordType, content: &Content) -> Option<Part> {
+        let here = |own: &&Own<'_, '_>| own.zone.is_some_and(|zone| zone.id == self.zone.id);
+        let own = (self.column.own.iter().filter(here))
+            .find(|own| own.says(rtype, content) && matches!(own.fate, Fate::Serve(_) | Fate::Stay))?;
+        // An edited row goes on suppressing what it stands for, for other claims as well.
+        Some(if own.verdict.owned().is_some() {
+            Part::Stands
+        } else {
+            Part::Blocked(format!("{rtype} {content} of VM {}, which an operator has edited", own.entry.vm))
+        })
+    }
+
+    /// Whether the claim has a row of this type in this zone with such a fate.
+    fn has(&self, claim: &Claim, rtype: &RecordType, fate: impl Fn(&Fate) -> bool) -> bool {
+        (self.column.own.iter()).any(|own| {
+            own.is_of(claim) && own.entry.rtype == *rtype && own.owns_in(self.zone) && fate(&own.fate)
+        })
+    }
+
+    fn exists(&self, rtype: &RecordType) -> bool {
+        self.column.state.rows.iter().any(|row| row.zone == self.zone.id && row.rtype == *rtype)
+    }
+
+    fn is_anothers(&self, rtype: &RecordType, content: &Content) -> bool {
+        let state = self.column.state;
+        state.entries.iter().any(|entry| {
+            entry.owner != self.column.settings.owner
+                && entry.rtype == *rtype
+                && entry.content == *content
+                && state.zones.of_entry(entry.zone, &entry.name).is_some_and(|zone| zone.id == self.zone.id)
+        })
+    }
+
+    fn add(&self, claim: &Claim, rtype: &RecordType, content: &Content, out: &mut Decision) {
+        let ttl: Ttl = self.ttl(rtype);
+        out.inserts.push(Insert {
+            zone: self.zone.id,
+            rtype: rtype.clone(),
+            content: content.clone(),
+            ttl,
+            vm: claim.vm,
+            kind: claim.kind,
+        });
+        out.puts.push(EntryPut {
+            entry: Entry {
+                zone: self.zone.id,
+                name: self.column.state.name.clone(),
+                rtype: rtype.clone(),
+                content: content.clone(),
+                ttl,
+                record: 0,
+                owner: self.column.settings.owner.clone(),
+                vm: claim.vm,
+                account: claim.account,
+                kind: claim.kind,
+                held: 0,
+                on_hold: false,
+            },
+        });
+    }
+}
