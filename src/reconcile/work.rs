@@ -38,6 +38,7 @@ impl Engine {
                 self.listings.remove(0);
             }
             self.resync.start(now);
+            self.world.begin_listing(!self.audited);
             self.board.begin_pass(Instant::now());
             self.zones_begun = now;
             self.tasks.resync(read, self.may_write());

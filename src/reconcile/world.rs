@@ -51,6 +51,11 @@ pub struct World {
     orphans: HashMap<VmId, Orphan>,
     /// Zone ids of entries that no zone has, and how many resyncs have seen that.
     missing_zones: HashMap<ZoneId, u8>,
+    /// Names that the listing under way, or the last one, has changed silently: its audit marks them in
+    /// its time, but an event that named the VM wants them at once, and announces what they lose.
+    absorbed: HashMap<VmId, Vec<OwnerName>>,
+    /// Whether listings are noted there: the first one changes everything.
+    absorbing: bool,
     reads: u64,
 }
 
@@ -66,6 +71,8 @@ impl World {
             announced: HashMap::new(),
             orphans: HashMap::new(),
             missing_zones: HashMap::new(),
+            absorbed: HashMap::new(),
+            absorbing: false,
             reads: 0,
         }
     }
@@ -76,6 +83,12 @@ impl World {
         ReadSeq(self.reads)
     }
 
+    /// A listing begins. `first`: nothing was settled before it.
+    pub fn begin_listing(&mut self, first: bool) {
+        self.absorbed = HashMap::new();
+        self.absorbing = !first;
+    }
+
     fn wish(&self, vm: &Vm) -> Verdict {
         desired::wish(vm, &self.owners, &self.zones, &self.settings)
     }
@@ -83,6 +96,21 @@ impl World {
     /// Takes what a read showed of one VM. `listing`: it was a full listing, which counts as a resync
     /// for a VM that shows no address; `triggered`: an event had named the VM.
     pub fn apply(&mut self, vm: Vm, read: ReadSeq, listing: bool, triggered: bool) -> Applied {
+        let id = vm.id;
+        let mut applied = self.observe(vm, read, listing, triggered);
+        if listing && self.absorbing && !applied.touched.is_empty() {
+            self.absorbed.entry(id).or_default().extend(applied.touched.iter().cloned());
+        }
+        if triggered && let Some(names) = self.absorbed.remove(&id) {
+            for name in &names {
+                self.announced.entry(name.clone()).or_default().push(id);
+            }
+            applied.touched.extend(names);
+        }
+        applied
+    }
+
+    fn observe(&mut self, vm: Vm, read: ReadSeq, listing: bool, triggered: bool) -> Applied {
         let id = vm.id;
         let (names, rejections, blank, ownerless) = match self.wish(&vm) {
             Verdict::Gone => return self.bury(id, read, true),

@@ -233,6 +233,19 @@ fn a_change_that_a_trigger_named_is_announced_until_its_names_are_settled() {
 }
 
 #[test]
+fn an_event_whose_change_a_listing_has_absorbed_still_announces_it() {
+    let mut world = world();
+    let entry = address(1, "web.a.org", "192.0.2.1");
+    world.apply(vm(1, "web", Some("192.0.2.1")), ReadSeq(1), true, false);
+    world.begin_listing(false);
+    world.apply(vm(1, "newer", Some("192.0.2.1")), ReadSeq(2), true, false);
+    assert_eq!(world.standing(&entry), Standing::Living { announced: false });
+    let touched = world.apply(vm(1, "newer", Some("192.0.2.1")), ReadSeq(3), false, true).touched;
+    assert!(touched.contains(&entry.name) && touched.contains(&name("newer.a.org")), "{touched:?}");
+    assert_eq!(world.standing(&entry), Standing::Living { announced: true });
+}
+
+#[test]
 fn an_older_read_brings_no_vm_back() {
     let mut world = world();
     let id = VmId::from_u128(1);
