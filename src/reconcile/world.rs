@@ -47,6 +47,8 @@ pub struct World {
     /// VMs of which a trigger announced a change, by the names that it touched and that are not
     /// settled yet.
     announced: HashMap<OwnerName, Vec<VmId>>,
+    /// VMs of which a trigger announced a change while their owner was in no listing.
+    announced_frozen: HashSet<VmId>,
     /// VMs that only the ledger knows.
     orphans: HashMap<VmId, Orphan>,
     /// Zone ids of entries that no zone has, and how many resyncs have seen that.
@@ -69,6 +71,7 @@ impl World {
             settings,
             gone: HashMap::new(),
             announced: HashMap::new(),
+            announced_frozen: HashSet::new(),
             orphans: HashMap::new(),
             missing_zones: HashMap::new(),
             absorbed: HashMap::new(),
@@ -114,7 +117,8 @@ impl World {
         let id = vm.id;
         let (names, rejections, blank, ownerless) = match self.wish(&vm) {
             Verdict::Gone => return self.bury(id, read, true),
-            Verdict::Frozen(_) => (Vec::new(), Vec::new(), false, true),
+            // It keeps what it has, so its names stay known: they are settled again when it thaws or goes.
+            Verdict::Frozen(_) => (self.names_known(id), Vec::new(), false, true),
             Verdict::Wished { wish, blank } => (names_of(&wish.claims), wish.rejections, blank, false),
         };
         let change = self.inventory.put(vm, read, names);
@@ -133,7 +137,10 @@ impl World {
         } else if listing && self.inventory.note_blank(id, read) == BELIEVED {
             touched.extend(self.inventory.get(id).into_iter().flat_map(Known::names));
         }
-        if triggered && change.before.is_some_and(|before| before != Difference::default()) {
+        let differs = change.before.is_some_and(|before| before != Difference::default());
+        if triggered && differs && ownerless {
+            self.announced_frozen.insert(id);
+        } else if triggered && differs {
             for name in &touched {
                 self.announced.entry(name.clone()).or_default().push(id);
             }
@@ -158,11 +165,16 @@ impl World {
     /// Computes a VM's claims anew, after owners or zones have changed.
     pub fn recompute(&mut self, id: VmId) -> Applied {
         let Some(known) = self.inventory.get(id) else { return Applied::default() };
-        let (names, rejections) = match self.wish(known.vm()) {
-            Verdict::Wished { wish, .. } => (names_of(&wish.claims), wish.rejections),
-            Verdict::Frozen(_) | Verdict::Gone => (Vec::new(), Vec::new()),
+        let Verdict::Wished { wish, .. } = self.wish(known.vm()) else {
+            return Applied { rejections: Some(Vec::new()), ..Applied::default() };
         };
-        let touched = self.inventory.rename_claims(id, names, false);
+        let touched = self.inventory.rename_claims(id, names_of(&wish.claims), false);
+        if self.announced_frozen.remove(&id) {
+            for name in &touched {
+                self.announced.entry(name.clone()).or_default().push(id);
+            }
+        }
+        let rejections = wish.rejections;
         Applied { touched, rejections: Some(rejections), ownerless: false }
     }
 
@@ -196,6 +208,10 @@ impl World {
             })
     }
 
+    fn names_known(&self, id: VmId) -> Vec<OwnerName> {
+        self.inventory.get(id).map(|known| known.names().collect()).unwrap_or_default()
+    }
+
     /// The VMs that only the ledger knows.
     pub fn orphans(&self) -> impl Iterator<Item = VmId> {
         self.orphans.keys().copied()
@@ -217,6 +233,7 @@ impl World {
     /// orphans that are left, the listing before this audit has lacked.
     pub fn prune(&mut self, with_entries: &HashSet<VmId>, listing: ReadSeq) {
         self.gone.retain(|vm, _| with_entries.contains(vm));
+        self.announced_frozen.retain(|vm| with_entries.contains(vm));
         self.orphans.retain(|vm, _| with_entries.contains(vm));
         for orphan in self.orphans.values_mut() {
             orphan.lacked.get_or_insert((listing, listing));
