@@ -3,6 +3,7 @@
 # where programs lie, and a way to run a command so that a signal ends it with all that it has started.
 
 # To build, to run the servers, and to look at them.
+# shellcheck disable=SC2034 # for those who source this
 packages=(ca-certificates g++ make pkg-config libssl-dev zlib1g-dev
   mariadb-server pdns-server pdns-backend-mysql pdns-tools bind9-dnsutils curl jq)
 
@@ -38,7 +39,7 @@ install_packages() (
     as_root chmod 755 "$policy"
   fi
   as_root apt-get update -qq
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null
 )
 
 # require_packages yes|no PACKAGE...: sees to it that they are there; `no` installs nothing.

@@ -113,11 +113,11 @@ pub async fn run(services: Services, shutdown: impl Future<Output = ()>) -> Resu
     let holding = hold(
         database.clone(),
         holder_name(),
+        None,
         powerdns.lease_ttl,
         Arc::clone(&board),
         tenure_in,
         cancel.clone(),
-        None,
     );
     tasks.spawn(async move {
         holding.await;
@@ -134,7 +134,7 @@ pub async fn run(services: Services, shutdown: impl Future<Output = ()>) -> Resu
             });
         }
         None => {
-            tracing::warn!("KAFKA_BOOTSTRAP is not set: no events, so changes show only with each resync")
+            tracing::warn!("KAFKA_BOOTSTRAP is not set: no events, so changes show only with each resync");
         }
     }
 
@@ -214,15 +214,16 @@ pub async fn once(services: Services) -> Result<Report, SuperviseError> {
     let (_deliveries_in, deliveries) = mpsc::channel(1);
     let mut holding = None;
     if engine.aim == Aim::Converge {
-        let lease = wait_for_lease(&database, &powerdns).await?;
+        let name = holder_name();
+        let lease = wait_for_lease(&database, &name, &powerdns).await?;
         let held = hold(
             database.clone(),
-            holder_name(),
+            name,
+            Some(lease),
             powerdns.lease_ttl,
             Arc::clone(&board),
             tenure_in,
             cancel.clone(),
-            Some(lease),
         );
         holding = Some(tokio::spawn(held));
     }
@@ -238,12 +239,16 @@ pub async fn once(services: Services) -> Result<Report, SuperviseError> {
 
 /// A one-shot verb gives up when the lease does not come free within its time, and says who has it;
 /// when the database stays away for a minute, too (design 12).
-async fn wait_for_lease(database: &Database, settings: &powerdns::Settings) -> Result<Lease, SuperviseError> {
+async fn wait_for_lease(
+    database: &Database,
+    name: &str,
+    settings: &powerdns::Settings,
+) -> Result<Lease, SuperviseError> {
     let started = Instant::now();
     loop {
         let attempt = async {
             database.ensure_tables().await?;
-            database.acquire(&holder_name()).await
+            database.acquire(name).await
         };
         match attempt.await {
             Ok(Acquire::Held(lease)) => return Ok(lease),

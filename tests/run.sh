@@ -59,12 +59,13 @@ fi
 
 if [ "$quick" = yes ]; then
   step "tests without servers"
-  run cargo test --quiet --locked --workspace --lib --test arrows "$@"
+  run cargo test --quiet --no-fail-fast --locked --workspace --lib --test arrows "$@"
 else
   step "build"
   # Always the whole workspace: a part of it would unify features otherwise and build librdkafka again.
   run cargo build "${quiet[@]}" --locked --workspace --all-targets
   step "tests"
-  run "${CARGO_TARGET_DIR:-target}/debug/testbed" run -- cargo test --quiet --locked --workspace "$@"
+  run "${CARGO_TARGET_DIR:-target}/debug/testbed" run -- \
+    cargo test --quiet --no-fail-fast --locked --workspace "$@"
 fi
 step "all is well"

@@ -98,11 +98,14 @@ pub struct Engine {
     /// The serial of each zone, and when we wrote it.
     pub(super) serials: HashMap<ZoneId, (Serial, Moment)>,
     pub(super) losses: PendingLosses,
+    /// When zones and serials are to be read next, and when the latest reading of them began.
     pub(super) zones_due: Moment,
-    /// When the latest reading of the zones began.
     pub(super) zones_begun: Moment,
     pub(super) owners_wanted: bool,
-    pub(super) owners_not_before: Moment,
+    /// No sooner than this, after a reading that failed.
+    pub(super) owners_due: Moment,
+    /// Why the settling under way fails, if it does.
+    pub(super) settle_failure: Option<String>,
     pub(super) failed_resyncs: u32,
     pub(super) first_failure: Option<Moment>,
     pub(super) unsettled: HashMap<OwnerName, u32>,
@@ -120,11 +123,11 @@ pub struct Engine {
 /// How long one-shot verbs wait for servers that are down (design 12).
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A reading that failed is tried again after this long.
-pub(super) const RETRY: Duration = Duration::from_secs(5);
-
 /// Zones and serials are read at least this often (design 3).
 pub(super) const ZONES_EVERY: Duration = Duration::from_secs(30);
+
+/// A reading of zones or owners that failed is done again no sooner.
+pub(super) const AGAIN: Duration = Duration::from_secs(2);
 
 impl Engine {
     /// Puts the engine together.
@@ -155,7 +158,8 @@ impl Engine {
             zones_due: Moment::default(),
             zones_begun: Moment::default(),
             owners_wanted: false,
-            owners_not_before: Moment::default(),
+            owners_due: Moment::default(),
+            settle_failure: None,
             failed_resyncs: 0,
             first_failure: None,
             unsettled: HashMap::new(),

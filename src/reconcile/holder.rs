@@ -22,23 +22,25 @@ pub enum Tenure {
 
 /// Waits for the lease and renews it at a third of its time, until cancelled; then hands it back, so
 /// that a standby takes over at once. Errors of the database are waited out: a controller outlives
-/// its servers' restarts. `first`: a lease that was taken already.
+/// its servers' restarts. `first` is the lease, if it was taken already.
 pub async fn hold(
     database: Database,
     holder: String,
+    mut first: Option<Lease>,
     ttl: Duration,
     board: Arc<Board>,
     tenure: mpsc::Sender<Tenure>,
     cancel: CancellationToken,
-    mut first: Option<Lease>,
 ) {
     let third = ttl / 3;
     loop {
         let lease = match first.take() {
-            Some(lease) => Some(lease),
-            None => acquire(&database, &holder, third, &board, &cancel).await,
+            Some(lease) => lease,
+            None => match acquire(&database, &holder, third, &board, &cancel).await {
+                Some(lease) => lease,
+                None => return,
+            },
         };
-        let Some(lease) = lease else { return };
         board.set_role(Role::Holder { epoch: lease.epoch() }, Instant::now());
         tracing::info!(epoch = lease.epoch(), "holds the lease");
         if tenure.send(Tenure::Held(lease.clone())).await.is_err() {
@@ -84,6 +86,8 @@ async fn acquire(
             }
             Err(error) => {
                 tracing::warn!(error = %crate::metrics::chain(&error), "cannot get the lease: tries again");
+                board.set_role(Role::Standby { holder: None }, Instant::now());
+                said.clear();
                 third.min(Duration::from_secs(2))
             }
         };

@@ -3,9 +3,9 @@
 use super::{
     Tenure,
     audit::{Audit, Flaw},
-    engine::{Aim, Engine, RETRY, ZONES_EVERY},
+    engine::{AGAIN, Aim, Engine, ZONES_EVERY},
     error::EngineError,
-    tasks::{Failure, Next, Note, Scope, ZonesRead},
+    tasks::{Failure, Note, ReadZones},
     world::Applied,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     queue::{Moment, Priority, Urgency},
     trigger::{Arrival, Delivery},
 };
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 impl Engine {
     pub(super) async fn take_note(&mut self, note: Note) -> Result<(), EngineError> {
@@ -30,37 +30,31 @@ impl Engine {
                     Err(error) => {
                         tracing::warn!(error = %chain(&error), "cannot read the owners: tries again");
                         self.owners_wanted = true;
-                        self.owners_not_before = self.now().plus(RETRY);
+                        self.owners_due = self.now().plus(AGAIN);
                     }
                 }
             }
-            Note::Zones(answer) => {
-                self.tasks.zones = false;
-                match answer {
-                    Ok(read) => self.take_zones(read),
-                    Err(error) => {
-                        let text = chain(&error);
-                        tracing::warn!(error = %text, "cannot read the zones: tries again");
-                        self.board.note_pass(Pass::Zones, Instant::now(), Err(text));
-                        self.zones_due = self.now().plus(RETRY);
-                    }
-                }
-            }
+            Note::Zones(answer) => self.take_zones_answer(answer),
             Note::Page { read, vms } => {
                 for vm in vms {
                     self.apply(vm, read, true, false);
                 }
             }
-            Note::Listed { read, listing, next } => {
-                let mut lacking = self.world.inventory.lacking(read);
-                lacking.extend(self.world.orphans());
-                tracing::debug!(vms = listing.get().total, lacking = lacking.len(), "listed");
+            // Of a resync that was given up.
+            Note::Listed { read, .. }
+            | Note::Audited { listing: read }
+            | Note::Failed { listing: read, .. }
+                if self.listings.last().is_none_or(|(seq, _)| *seq != read) => {}
+            Note::Listed { read, listing, lacking } => {
+                let mut ids = self.world.inventory.lacking(read);
+                ids.extend(self.world.orphans());
+                tracing::debug!(vms = listing.get().total, lacking = ids.len(), "listed");
                 self.listed = true;
-                let audit = self.may_write();
-                if audit {
-                    self.begin_audit();
-                }
-                let _ = next.send(Next { lacking, audit });
+                // A standby does not read the ledger: it is to be warm, not to judge.
+                self.audit = self
+                    .may_write()
+                    .then(|| Audit::new(self.settings.plan.owner.clone(), self.settings.plan.ttl));
+                let _ = lacking.send(ids);
             }
             Note::Lacking { listing, answer } => self.take_lacking(listing, answer),
             Note::Entries(entries) => {
@@ -73,8 +67,8 @@ impl Engine {
                     }
                 }
             }
-            Note::Audited { listing, scope } => self.take_audited(listing, scope),
-            Note::Failed { failure, scope } => self.take_failure(failure, scope)?,
+            Note::Audited { listing } => self.take_audited(listing),
+            Note::Failed { failure, .. } => self.take_failure(failure)?,
         }
         Ok(())
     }
@@ -170,11 +164,7 @@ impl Engine {
         self.settings.aim == Aim::Plan || self.writer.is_some()
     }
 
-    pub(super) fn begin_audit(&mut self) {
-        self.audit = Some(Audit::new(self.settings.plan.owner.clone(), self.settings.plan.ttl));
-    }
-
-    fn take_audited(&mut self, listing: ReadSeq, scope: Scope) {
+    fn take_audited(&mut self, listing: ReadSeq) {
         let now = self.now();
         if let Some(audit) = self.audit.take() {
             let entries = audit.entries();
@@ -188,7 +178,7 @@ impl Engine {
             for name in names {
                 self.mark(&name, Priority::Repair);
             }
-            self.audited |= self.may_write();
+            self.audited = true;
             for name in self.losses.names() {
                 self.mark(&name, Priority::Repair);
             }
@@ -197,10 +187,12 @@ impl Engine {
         self.failed_resyncs = 0;
         self.first_failure = None;
         self.board.note_pass(Pass::Resync, Instant::now(), Ok(()));
-        if scope == Scope::Audit {
-            return;
-        }
         self.world.inventory.prune_tombstones(listing);
+        let began = self.listings.iter().find(|(seq, _)| *seq == listing).map_or(now, |(_, at)| *at);
+        let passes = &self.metrics.passes;
+        passes.resync_millis.set(u64::try_from(now.since(began).as_millis()).unwrap_or(u64::MAX));
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        passes.last_resync.set(since_1970.as_secs());
         self.resync.done(now);
         if self.world.proof_pending() {
             self.resync.request(now);
@@ -208,15 +200,11 @@ impl Engine {
         self.metrics.passes.resyncs.inc();
     }
 
-    fn take_failure(&mut self, failure: Failure, scope: Scope) -> Result<(), EngineError> {
+    fn take_failure(&mut self, failure: Failure) -> Result<(), EngineError> {
         let now = self.now();
         let jitter = self.roll();
         self.audit = None;
-        match scope {
-            Scope::Resync => self.resync.failed(now, jitter),
-            // A full one, with its own backoff, takes its place.
-            Scope::Audit => self.resync.request(now),
-        }
+        self.resync.failed(now, jitter);
         self.failed_resyncs += 1;
         self.metrics.passes.resync_failures.inc();
         let (text, transient) = match &failure {
@@ -290,9 +278,28 @@ impl Engine {
         }
     }
 
-    pub(super) fn take_zones(&mut self, (zones, deep): ZonesRead) {
+    fn take_zones_answer(&mut self, answer: Result<ReadZones, DbError>) {
+        // A resync reads zones too, as a part of its own pass, and tells its errors by its own note.
+        let own_pass = std::mem::take(&mut self.tasks.zones);
+        let result = match answer {
+            Ok(read) => {
+                self.take_zones(read);
+                Ok(())
+            }
+            Err(error) => {
+                let text = chain(&error);
+                tracing::warn!(error = %text, "cannot read the zones: tries again");
+                self.zones_due = self.now().plus(AGAIN);
+                Err(text)
+            }
+        };
+        if own_pass {
+            self.board.note_pass(Pass::Zones, Instant::now(), result);
+        }
+    }
+
+    pub(super) fn take_zones(&mut self, (zones, deep): ReadZones) {
         self.zones_due = self.now().plus(ZONES_EVERY);
-        self.board.note_pass(Pass::Zones, Instant::now(), Ok(()));
         for (zone, names) in deep {
             self.settler.deep.replace(zone, &names);
         }
@@ -330,6 +337,7 @@ impl Engine {
                 self.writer = Some((self.database.writer(&lease), lease));
                 self.bound = None;
                 self.bind_not_before = Moment::default();
+                self.read_anew();
                 self.bind().await
             }
             Tenure::Lost if self.settings.aim == Aim::Serve => {
@@ -347,11 +355,25 @@ impl Engine {
         let due = self.writer.is_some() && self.bound.is_none() && now >= self.bind_not_before;
         match self.cloud.clone() {
             Some(cloud) if due => {
-                self.bind_not_before = now.plus(RETRY);
+                self.bind_not_before = now.plus(AGAIN);
                 self.check_cloud(&cloud).await
             }
             _ => Ok(()),
         }
+    }
+
+    /// What was read before the lease came may be older than what the last holder wrote of it: before
+    /// anything is written, everything is read again, and at once.
+    fn read_anew(&mut self) {
+        self.listed = false;
+        self.audited = false;
+        self.audit = None;
+        if self.resync.is_running() {
+            self.tasks.abort_resync();
+            self.listings.pop();
+            self.board.give_up_pass(Instant::now());
+        }
+        self.resync.begin_anew();
     }
 
     /// What is dirty is the next holder's business; what is known stays, so that a standby is warm.
@@ -439,8 +461,9 @@ impl Engine {
         let now = self.now();
         let first = *self.first_failure.get_or_insert(now);
         self.metrics.passes.settle_failures.inc();
-        self.board.note_pass(Pass::Settle, Instant::now(), Err(chain(&error)));
-        tracing::warn!(error = %chain(&error), "cannot settle: tries again");
+        let text = chain(&error);
+        tracing::warn!(error = %text, "cannot settle: tries again");
+        self.settle_failure = Some(text);
         let given_up = !error.is_transient() || now.since(first) > super::engine::PATIENCE;
         if self.settings.aim != Aim::Serve && given_up { Err(EngineError::Db(error)) } else { Ok(()) }
     }

@@ -5,9 +5,10 @@ use crate::{
     model::{Complete, Entry, OwnerName, Owners, ReadSeq, Row, Vm, VmId, ZoneId, Zones},
     powerdns::{DbError, Reader},
 };
+use std::collections::HashSet;
 use tokio::{
     sync::{mpsc, oneshot},
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
 };
 
 /// Look-ups a pass at most, beyond those that events ask for: absence that is not proved yet is held.
@@ -27,7 +28,7 @@ pub enum Note {
     /// All owners.
     Owners(Result<Complete<Owners>, ApiError>),
     /// All zones, and the names deep inside those that asked for it.
-    Zones(Result<ZonesRead, DbError>),
+    Zones(Result<ReadZones, DbError>),
     /// A page of a listing.
     Page {
         /// When the listing began.
@@ -41,8 +42,8 @@ pub enum Note {
         read: ReadSeq,
         /// The proof.
         listing: Complete<VmListing>,
-        /// For the VMs to look up, and whether the ledger is to be read.
-        next: oneshot::Sender<Next>,
+        /// For the VMs to look up.
+        lacking: oneshot::Sender<Vec<VmId>>,
     },
     /// What look-ups say of the VMs that a listing lacks.
     Lacking {
@@ -53,41 +54,22 @@ pub enum Note {
     },
     /// A part of the ledger with its rows.
     Entries(Vec<(Entry, Option<Row>)>),
-    /// A resync, or an audit alone, was read to its end.
+    /// The resync was read to its end.
     Audited {
         /// When its listing began.
         listing: ReadSeq,
-        /// Which of the two.
-        scope: Scope,
     },
-    /// It failed.
+    /// The resync failed.
     Failed {
+        /// When its listing began.
+        listing: ReadSeq,
         /// Why.
         failure: Failure,
-        /// Which of the two.
-        scope: Scope,
     },
-}
-
-/// What a resync is to do once its listing is complete.
-pub struct Next {
-    /// VMs to look up.
-    pub lacking: Vec<VmId>,
-    /// Read the ledger, too: only who may write needs to.
-    pub audit: bool,
-}
-
-/// How much was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// Everything.
-    Resync,
-    /// The ledger alone: a standby that takes over knows the rest.
-    Audit,
 }
 
 /// Zones, and the names deep inside some of them.
-pub type ZonesRead = (Zones, Vec<(ZoneId, Vec<OwnerName>)>);
+pub type ReadZones = (Zones, Vec<(ZoneId, Vec<OwnerName>)>);
 
 /// What made a resync fail.
 pub enum Failure {
@@ -105,6 +87,7 @@ pub struct Tasks {
     /// Where notes arrive. Bounded: a reader waits for the engine, never the other way round.
     pub inbox: mpsc::Receiver<Note>,
     running: JoinSet<()>,
+    resync: Option<AbortHandle>,
     /// Look-ups, readings of owners and of zones under way.
     pub looks: usize,
     /// Owners are being read.
@@ -118,7 +101,17 @@ impl Tasks {
     pub fn new(client: Client, reader: Reader) -> Self {
         // 16 notes of at most 1000 items: a few MB at the most.
         let (notes, inbox) = mpsc::channel(16);
-        Self { client, reader, notes, inbox, running: JoinSet::new(), looks: 0, owners: false, zones: false }
+        Self {
+            client,
+            reader,
+            notes,
+            inbox,
+            running: JoinSet::new(),
+            resync: None,
+            looks: 0,
+            owners: false,
+            zones: false,
+        }
     }
 
     /// Whether nothing is under way but perhaps a resync.
@@ -153,34 +146,34 @@ impl Tasks {
         });
     }
 
-    /// Reads the zones, and the names deep inside these.
-    pub fn read_zones(&mut self, deep: Vec<ZoneId>) {
+    /// Reads the zones, and the names deep inside those that are new.
+    pub fn read_zones(&mut self, known: HashSet<ZoneId>) {
         let (reader, notes) = (self.reader.clone(), self.notes.clone());
         self.zones = true;
         self.reap();
         self.running.spawn(async move {
-            let _ = notes.send(Note::Zones(zones(&reader, |id| deep.contains(&id)).await)).await;
+            let _ = notes.send(Note::Zones(zones(&reader, |id| !known.contains(&id)).await)).await;
         });
     }
 
-    /// Reads everything: owners, zones, VMs and, if the engine then says so, the ledger.
-    pub fn resync(&mut self, listing: ReadSeq) {
+    /// Reads everything: owners, zones, VMs and, with `audit`, the ledger.
+    pub fn resync(&mut self, listing: ReadSeq, audit: bool) {
         let (client, reader, notes) = (self.client.clone(), self.reader.clone(), self.notes.clone());
         self.reap();
-        self.running.spawn(async move {
-            let ended = resync(&client, &reader, &notes, listing).await;
-            let _ = notes.send(note(ended, listing, Scope::Resync)).await;
-        });
+        self.resync = Some(self.running.spawn(async move {
+            let note = match resync(&client, &reader, &notes, listing, audit).await {
+                Ok(()) => Note::Audited { listing },
+                Err(failure) => Note::Failed { listing, failure },
+            };
+            let _ = notes.send(note).await;
+        }));
     }
 
-    /// Reads the ledger alone.
-    pub fn audit(&mut self, listing: ReadSeq) {
-        let (reader, notes) = (self.reader.clone(), self.notes.clone());
-        self.reap();
-        self.running.spawn(async move {
-            let ended = audit(&reader, &notes).await;
-            let _ = notes.send(note(ended, listing, Scope::Audit)).await;
-        });
+    /// Gives up the resync under way; a note of it may still arrive.
+    pub fn abort_resync(&mut self) {
+        if let Some(resync) = self.resync.take() {
+            resync.abort();
+        }
     }
 
     fn reap(&mut self) {
@@ -188,7 +181,8 @@ impl Tasks {
     }
 }
 
-async fn zones(reader: &Reader, deep: impl Fn(ZoneId) -> bool) -> Result<ZonesRead, DbError> {
+/// All zones, and the names deep inside those that `deep` chooses.
+pub(super) async fn zones(reader: &Reader, deep: impl Fn(ZoneId) -> bool) -> Result<ReadZones, DbError> {
     let zones = reader.zones().await?;
     let mut names = Vec::new();
     for zone in
@@ -199,18 +193,12 @@ async fn zones(reader: &Reader, deep: impl Fn(ZoneId) -> bool) -> Result<ZonesRe
     Ok((zones, names))
 }
 
-fn note(ended: Result<(), Failure>, listing: ReadSeq, scope: Scope) -> Note {
-    match ended {
-        Ok(()) => Note::Audited { listing, scope },
-        Err(failure) => Note::Failed { failure, scope },
-    }
-}
-
 async fn resync(
     client: &Client,
     reader: &Reader,
     notes: &mpsc::Sender<Note>,
     read: ReadSeq,
+    audit: bool,
 ) -> Result<(), Failure> {
     let owners = client.owners().await.map_err(Failure::Api)?;
     let _ = notes.send(Note::Owners(Ok(owners))).await;
@@ -222,18 +210,17 @@ async fn resync(
         // is looked up by id; what is new has its events, and the next resync.
         listing = list(client, notes, read).await?;
     }
-    let (next, wanted) = oneshot::channel();
-    let _ = notes.send(Note::Listed { read, listing, next }).await;
-    let Ok(Next { mut lacking, audit: wanted }) = wanted.await else { return Ok(()) };
-    lacking.truncate(LOOKUPS);
-    for ids in lacking.chunks(200) {
+    let (lacking, wanted) = oneshot::channel();
+    let _ = notes.send(Note::Listed { read, listing, lacking }).await;
+    let mut wanted = wanted.await.unwrap_or_default();
+    wanted.truncate(LOOKUPS);
+    for ids in wanted.chunks(200) {
         let answer = client.look_up(ids).await.map_err(Failure::Api)?;
         let _ = notes.send(Note::Lacking { listing: read, answer }).await;
     }
-    if wanted { audit(reader, notes).await } else { Ok(()) }
-}
-
-async fn audit(reader: &Reader, notes: &mpsc::Sender<Note>) -> Result<(), Failure> {
+    if !audit {
+        return Ok(());
+    }
     let (entries, mut chunks) = mpsc::channel(4);
     let forward = async {
         while let Some(chunk) = chunks.recv().await {
@@ -241,7 +228,8 @@ async fn audit(reader: &Reader, notes: &mpsc::Sender<Note>) -> Result<(), Failur
         }
     };
     let (summary, ()) = tokio::join!(reader.audit(entries), forward);
-    summary.map(drop).map_err(Failure::Db)
+    summary.map_err(Failure::Db)?;
+    Ok(())
 }
 
 async fn list(

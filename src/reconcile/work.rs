@@ -4,6 +4,7 @@ use super::{
     engine::{Aim, Engine},
     error::EngineError,
     settle::Prepared,
+    tasks,
 };
 use crate::{
     metrics::chain,
@@ -28,7 +29,9 @@ impl Engine {
     /// Begins the readings that are due.
     pub(super) fn start_work(&mut self) {
         let now = self.now();
-        if self.resync.is_due(now) && !self.resync.is_running() && self.audit.is_none() {
+        // A one-shot pass has its lease before it begins, or ends: there is nothing to be warm for.
+        let holds = self.settings.aim != Aim::Converge || self.writer.is_some();
+        if holds && self.resync.is_due(now) && !self.resync.is_running() {
             let read = self.world.begin_read();
             self.listings.push((read, now));
             if self.listings.len() > 16 {
@@ -37,25 +40,21 @@ impl Engine {
             self.resync.start(now);
             self.board.begin_pass(Instant::now());
             self.zones_begun = now;
-            self.tasks.resync(read);
+            self.tasks.resync(read, self.may_write());
         }
-        // The lease came after the listing: a standby that takes over, or a start.
-        let unaudited = self.listed && self.may_write() && !self.audited && self.audit.is_none();
-        if unaudited && !self.resync.is_running() {
-            let listing = self.listings.last().map_or_else(Default::default, |(read, _)| *read);
-            self.begin_audit();
-            self.board.begin_pass(Instant::now());
-            self.tasks.audit(listing);
-        }
-        let owners_due = self.owners_wanted && now >= self.owners_not_before;
-        if owners_due && !self.tasks.owners && !self.resync.is_running() && self.listed {
+        if self.owners_wanted
+            && now >= self.owners_due
+            && !self.tasks.owners
+            && !self.resync.is_running()
+            && self.listed
+        {
             self.owners_wanted = false;
             self.tasks.read_owners();
         }
         if now >= self.zones_due && !self.tasks.zones && !self.resync.is_running() && self.listed {
             self.board.begin_pass(Instant::now());
             self.zones_begun = now;
-            self.tasks.read_zones(Vec::new());
+            self.tasks.read_zones(self.settler.deep.zones());
         }
         while self.tasks.looks < LOOKS && self.listed {
             let asked = self.vms.take(now, IDS);
@@ -75,16 +74,27 @@ impl Engine {
         if taken.is_empty() {
             return Ok(false);
         }
-        self.board.begin_pass(Instant::now());
         let priorities: HashMap<OwnerName, Priority> = taken.iter().cloned().collect();
         let names: Vec<OwnerName> = taken.into_iter().map(|(name, _)| name).collect();
-        let before = self.metrics.passes.settle_failures.get();
+        self.begin_settling();
         self.settle(names, Losses::Hold, &priorities).await?;
-        if before == self.metrics.passes.settle_failures.get() {
-            self.board.note_pass(Pass::Settle, Instant::now(), Ok(()));
+        if self.end_settling() {
             self.first_failure = None;
         }
         Ok(true)
+    }
+
+    fn begin_settling(&mut self) {
+        self.settle_failure = None;
+        self.board.begin_pass(Instant::now());
+    }
+
+    /// Whether it went well.
+    fn end_settling(&mut self) -> bool {
+        let result = self.settle_failure.take().map_or(Ok(()), Err);
+        let well = result.is_ok();
+        self.board.note_pass(Pass::Settle, Instant::now(), result);
+        well
     }
 
     /// Weighs what nobody announced, once everything else is done: all of it goes, or all of it is held.
@@ -93,6 +103,13 @@ impl Engine {
         if self.losses.is_empty() || !settled {
             return Ok(false);
         }
+        self.begin_settling();
+        let settled = self.weigh_losses().await;
+        self.end_settling();
+        settled
+    }
+
+    async fn weigh_losses(&mut self) -> Result<bool, EngineError> {
         let total = self.losses.total();
         let (owned, used) =
             match (self.settler.reader.owned_count().await, self.settler.reader.budget().await) {
@@ -162,18 +179,19 @@ impl Engine {
                     self.stand_down();
                     return Ok(());
                 }
-                Err(error) if tries < REPLANS && error.is_transient() => {
-                    if matches!(error, WriteError::Zones(_)) {
-                        match self.settler.reader.zones().await {
-                            Ok(zones) => self.take_zones((zones, Vec::new())),
-                            Err(error) => {
-                                self.put_back(names, batches);
-                                return self.db_trouble(error);
-                            }
+                Err(WriteError::Zones(what)) if tries < REPLANS => {
+                    tracing::debug!(%what, "a zone has changed: reads the zones, then plans again");
+                    batches.push((names, tries + 1));
+                    let known = self.settler.deep.zones();
+                    match tasks::zones(&self.settler.reader, |id| !known.contains(&id)).await {
+                        Ok(read) => self.take_zones(read),
+                        Err(error) => {
+                            self.put_back(Vec::new(), batches);
+                            return self.db_trouble(error);
                         }
                     }
-                    batches.push((names, tries + 1));
                 }
+                Err(error) if tries < REPLANS && error.is_transient() => batches.push((names, tries + 1)),
                 Err(error) => {
                     self.split(names, &error, &mut batches);
                 }
@@ -217,7 +235,7 @@ impl Engine {
             let (now, jitter) = (self.now(), self.roll());
             self.names.failed(&name, now, jitter);
         }
-        self.board.note_pass(Pass::Settle, Instant::now(), Err(text));
+        self.settle_failure = Some(text);
     }
 
     /// Everything in hand waits, with backoff: the database itself is in trouble.

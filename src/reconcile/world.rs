@@ -3,7 +3,7 @@
 
 use crate::{
     desired::{self, OwnerIndex, Verdict},
-    inventory::Inventory,
+    inventory::{Difference, Inventory, Known},
     model::{
         Claim, Content, Entry, Kind, Label, OwnerName, ReadSeq, Rejection, Row, Unwritable, Vm, VmId, Zone,
         ZoneId, Zones,
@@ -103,9 +103,9 @@ impl World {
         if !blank {
             self.inventory.clear_blank(id);
         } else if listing && self.inventory.note_blank(id, read) == BELIEVED {
-            touched.extend(self.inventory.get(id).into_iter().flat_map(|known| known.names()));
+            touched.extend(self.inventory.get(id).into_iter().flat_map(Known::names));
         }
-        if triggered && change.before.is_some_and(|before| before != Default::default()) {
+        if triggered && change.before.is_some_and(|before| before != Difference::default()) {
             for name in &touched {
                 self.announced.entry(name.clone()).or_default().push(id);
             }

@@ -1,6 +1,13 @@
 //! Integration tests on real servers: one binary, a module a topic.
 
+mod bad_api;
+mod bad_events;
+mod down;
+mod grants;
+mod http;
+mod lease;
 mod main_job;
+mod message_shapes;
 mod powerdns_room;
 mod rules_addresses;
 mod rules_classless;
@@ -16,5 +23,8 @@ mod rules_support;
 mod rules_ttl;
 mod rules_zone_list;
 mod rules_zones;
+mod secrets;
 mod serving;
+mod strangers;
 mod support;
+mod zone_changes;
