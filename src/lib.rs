@@ -1,5 +1,45 @@
 //! cs-powerdns keeps the A, AAAA and PTR records of a PowerDNS MySQL database equal to what the
 //! CloudStack API says about virtual machines.
+//!
+//! # Bird's-eye view
+//!
+//! ```text
+//! events ──(Kafka: triggers only)──► trigger ─► queue: dirty VMs ─► look-ups ─► inventory ─► dirty names ─┐
+//! resync: listings ─────────────────────────────────────────────────────►┘   audit ────► dirty names ─┤
+//!                                                                                                     ▼
+//!                          rows + ledger of those names (powerdns) ─────► plan::decide, rectify ─► batch
+//!                                                                                                     │
+//!                                              one transaction: rows, ledger, SOA serial, fence   ◄───┘
+//! ```
+//!
+//! It is level-triggered. An event says which VM to look at again, never what to write; every fact comes
+//! from the API at the time of the pass. Somebody who follows one VM from event to row reads
+//! [`trigger`], [`queue`], [`inventory`], [`desired`], [`ledger`], [`plan`], [`rectify`] and
+//! [`powerdns`], in this order; [`reconcile`] is what calls them.
+//!
+//! # Code map
+//!
+//! Pure rooms, without tokio, SQL, HTTP, clock or environment: [`model`] (the field's words as types),
+//! [`inventory`] (what is known), [`desired`] (VM → claims; who comes first), [`ledger`] (entry,
+//! verdict), [`rectify`] (order names, empty non-terminals), [`plan`] (one name's decision, batches,
+//! budget), [`queue`] (dirty sets). Shell rooms, none of which knows another: [`cloudstack`],
+//! [`powerdns`], [`trigger`]. Composition: [`reconcile`], [`observe`], [`supervise`], [`config`],
+//! [`cli`]. [`metrics`] is a leaf. Which room may know which stands in `tests/arrows.rs`, which fails on
+//! any other arrow.
+//!
+//! # Promises, and the tests that guard them
+//!
+//! 1. *Same state, no writes*: `main_job::a_second_pass_over_the_same_state_writes_nothing`.
+//! 2. *Only what it wrote*: the guards and the re-read, `powerdns_room`; the decision, `plan::decide`'s
+//!    property tests.
+//! 3. *An operator's edit wins*: `ownership`.
+//! 4. *Absence is proved before it is believed*: `losses`.
+//! 5. *No mass loss*: `losses`, `plan::budget`.
+//! 6. *All or nothing*: `powerdns_room`.
+//! 7. *One holder for every name*: `contention`, `desired::rank`.
+//! 8. *One bad VM, zone or event never stops the rest*: `bad_events`, `bad_api`.
+//! 9. *It tells the truth*: `lease`, `observe::health`.
+//! 10. *At most one writer per owner id*: `lease`, `powerdns_room`.
 
 pub mod cli;
 pub mod cloudstack;

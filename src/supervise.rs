@@ -6,7 +6,7 @@ use crate::{
     metrics::{Metrics, chain},
     model::OwnerId,
     observe::{self, Board, HealthSettings, ObserveError, Observed, Role},
-    powerdns::{self, Acquire, Database, DbError},
+    powerdns::{self, Acquire, Database, DbError, Lease},
     reconcile::{self, Aim, Engine, EngineError, Parts, Report, hold},
     trigger::{self, TriggerError},
 };
@@ -113,6 +113,7 @@ pub async fn run(services: Services, shutdown: impl Future<Output = ()>) -> Resu
     let holding = hold(
         database.clone(),
         holder_name(),
+        None,
         powerdns.lease_ttl,
         Arc::clone(&board),
         tenure_in,
@@ -133,7 +134,7 @@ pub async fn run(services: Services, shutdown: impl Future<Output = ()>) -> Resu
             });
         }
         None => {
-            tracing::warn!("KAFKA_BOOTSTRAP is not set: no events, so changes show only with each resync")
+            tracing::warn!("KAFKA_BOOTSTRAP is not set: no events, so changes show only with each resync");
         }
     }
 
@@ -213,10 +214,12 @@ pub async fn once(services: Services) -> Result<Report, SuperviseError> {
     let (_deliveries_in, deliveries) = mpsc::channel(1);
     let mut holding = None;
     if engine.aim == Aim::Converge {
-        wait_for_lease(&database, &powerdns).await?;
+        let name = holder_name();
+        let lease = wait_for_lease(&database, &name, &powerdns).await?;
         let held = hold(
             database.clone(),
-            holder_name(),
+            name,
+            Some(lease),
             powerdns.lease_ttl,
             Arc::clone(&board),
             tenure_in,
@@ -236,18 +239,19 @@ pub async fn once(services: Services) -> Result<Report, SuperviseError> {
 
 /// A one-shot verb gives up when the lease does not come free within its time, and says who has it;
 /// when the database stays away for a minute, too (design 12).
-async fn wait_for_lease(database: &Database, settings: &powerdns::Settings) -> Result<(), SuperviseError> {
+async fn wait_for_lease(
+    database: &Database,
+    name: &str,
+    settings: &powerdns::Settings,
+) -> Result<Lease, SuperviseError> {
     let started = Instant::now();
     loop {
         let attempt = async {
             database.ensure_tables().await?;
-            database.acquire(&holder_name()).await
+            database.acquire(name).await
         };
         match attempt.await {
-            Ok(Acquire::Held(lease)) => {
-                database.release(lease).await;
-                return Ok(());
-            }
+            Ok(Acquire::Held(lease)) => return Ok(lease),
             Ok(Acquire::Busy { holder, .. }) if started.elapsed() > settings.lease_ttl => {
                 return Err(SuperviseError::Busy { owner: settings.owner.clone(), holder });
             }

@@ -1,28 +1,38 @@
 //! `plan`: what `sync` would do, without doing it.
 
 use super::{Exit, PlanArgs, services};
-use crate::{config::Config, plan::Plan, reconcile::Aim, supervise};
+use crate::{config::Config, model::Row, plan::Plan, reconcile::Aim, supervise};
 use anyhow::Result;
 use serde_json::json;
 use std::io::{Write, stdout};
 
 /// Prints the plan.
 pub async fn plan(config: &Config, args: &PlanArgs) -> Result<Exit> {
-    let report = supervise::once(services(config, Aim::Plan)).await?;
+    let mut services = services(config, Aim::Plan);
+    services.engine.unexplained = args.unexplained;
+    let report = supervise::once(services).await?;
     let mut plan = report.plan;
     plan.held = report.held;
     let mut out = stdout().lock();
     if args.json {
-        serde_json::to_writer_pretty(&mut out, &as_json(&plan))?;
+        let unexplained = args.unexplained.then_some(report.unexplained.as_slice());
+        serde_json::to_writer_pretty(&mut out, &as_json(&plan, unexplained))?;
         writeln!(out)?;
     } else {
         writeln!(out, "{plan}")?;
+        if args.unexplained {
+            writeln!(out, "rows that no VM explains: {}", report.unexplained.len())?;
+            for row in &report.unexplained {
+                writeln!(out, "  {} {} {}", row.name, row.rtype, row.content)?;
+            }
+        }
     }
     Ok(if plan.is_empty() { Exit::Done } else { Exit::ChangesWait })
 }
 
-/// Version 1: `changes` in the order of zone, name, type; `held` records wait for the budget.
-fn as_json(plan: &Plan) -> serde_json::Value {
+/// Version 1: `changes` in the order of zone, name, type; `held` records wait for the budget;
+/// `unexplained` stands there if it was asked for.
+fn as_json(plan: &Plan, unexplained: Option<&[Row]>) -> serde_json::Value {
     let changes: Vec<_> = (plan.lines().into_iter())
         .map(|line| {
             json!({
@@ -37,10 +47,15 @@ fn as_json(plan: &Plan) -> serde_json::Value {
         })
         .collect();
     let [insert, delete, retime] = plan.counts();
-    json!({
+    let mut whole = json!({
         "version": 1,
         "changes": changes,
         "summary": { "insert": insert, "delete": delete, "retime": retime },
         "held": plan.held,
-    })
+    });
+    if let Some(rows) = unexplained {
+        let row = |row: &Row| json!({ "name": row.name.as_str(), "type": row.rtype.as_str(), "content": row.content.to_string() });
+        whole["unexplained"] = rows.iter().map(row).collect();
+    }
+    whole
 }

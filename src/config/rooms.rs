@@ -81,6 +81,7 @@ impl Config {
                 recreate: dns.recreate,
                 max_loss_percent: dns.max_loss_percent,
             },
+            unexplained: false,
             resync_interval: self.resync_interval,
             resync_min_interval: self.resync_min_interval,
         }

@@ -110,6 +110,11 @@ impl Board {
         self.change(|pulse| pulse.end(pass, now, result));
     }
 
+    /// A pass that began was given up on purpose.
+    pub fn give_up_pass(&self, now: Instant) {
+        self.change(|pulse| pulse.give_up(now));
+    }
+
     /// The pulse now.
     pub fn pulse(&self) -> Pulse {
         self.pulse.read().unwrap_or_else(PoisonError::into_inner).clone()

@@ -136,6 +136,12 @@ impl Pulse {
         }
     }
 
+    /// A pass was given up on purpose: neither well nor badly.
+    pub fn give_up(&mut self, now: Instant) {
+        self.under_way = self.under_way.saturating_sub(1);
+        self.sign = now;
+    }
+
     /// The role, as just seen.
     pub fn set_role(&mut self, role: Role, now: Instant) {
         self.role = role;

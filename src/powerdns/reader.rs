@@ -2,7 +2,7 @@
 
 use super::{
     AuditSummary, Database, DbError, NameRows, Standing, audit,
-    decode::Cells,
+    decode::{self, Cells, ROW},
     lease, names,
     sql::{like, text},
     zones,
@@ -74,6 +74,16 @@ impl Reader {
         Ok(names::sorted(
             read.filter(|name| name.is_within(zone.name.as_str()) && name.depth() >= zone.name.depth() + 2),
         ))
+    }
+
+    /// The enabled A, AAAA and PTR rows of a zone, whoever wrote them. Reads the whole zone.
+    pub async fn published(&self, zone: &Zone) -> Result<Vec<Row>, DbError> {
+        let sql = format!(
+            "SELECT {ROW} FROM records r WHERE r.domain_id = ? AND r.disabled = 0 AND r.type IN ('A', 'AAAA', 'PTR')"
+        );
+        let mut session = self.database.session().await?;
+        let rows = session.long_rows("reading what a zone publishes", &sql, vec![zone.id.into()]).await?;
+        Ok(rows.iter().filter_map(|row| decode::row(&mut Cells::of(row), None)).collect())
     }
 
     /// The serial of every zone, cheaply: where one is not ours, somebody else has written.

@@ -86,6 +86,13 @@ impl Resync {
         self.requested.get_or_insert(begun);
     }
 
+    /// What was read so far does not count, also what is being read now: one is due at once.
+    pub fn begin_anew(&mut self) {
+        self.running = None;
+        self.begun = None;
+        self.not_before = Moment::default();
+    }
+
     /// Whether one runs.
     pub fn is_running(&self) -> bool {
         self.running.is_some()

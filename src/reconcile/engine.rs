@@ -13,16 +13,17 @@ use super::{
 use crate::{
     cloudstack::Client,
     desired,
+    inventory::Known,
     metrics::Metrics,
-    model::{OwnerName, ReadSeq, Serial, ZoneId},
+    model::{OwnerName, ReadSeq, Row, Serial, ZoneId},
     observe::Board,
     plan,
-    powerdns::{Database, Lease, Writer},
+    powerdns::{Database, DbError, Lease, Writer},
     queue::{DirtyNames, DirtyVms, Moment, Priority, Resync},
     trigger::Delivery,
 };
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -49,6 +50,8 @@ pub struct Settings {
     pub desired: desired::Settings,
     /// Decisions.
     pub plan: plan::Settings,
+    /// Also report rows that no VM explains ([`Aim::Plan`]).
+    pub unexplained: bool,
     /// Time between full resyncs.
     pub resync_interval: Duration,
     /// Shortest time between full resyncs, and between two listings that prove an absence.
@@ -81,6 +84,7 @@ pub struct Engine {
     pub(super) bound: Option<String>,
     /// The cloud that the key sees.
     pub(super) cloud: Option<String>,
+    pub(super) bind_not_before: Moment,
     pub(super) vms: DirtyVms,
     pub(super) names: DirtyNames,
     pub(super) resync: Resync,
@@ -91,10 +95,17 @@ pub struct Engine {
     pub(super) listed: bool,
     /// An audit has ended since the lease was taken.
     pub(super) audited: bool,
-    pub(super) serials: HashMap<ZoneId, Serial>,
+    /// The serial of each zone, and when we wrote it.
+    pub(super) serials: HashMap<ZoneId, (Serial, Moment)>,
     pub(super) losses: PendingLosses,
-    pub(super) zones_read: Option<Moment>,
+    /// When zones and serials are to be read next, and when the latest reading of them began.
+    pub(super) zones_due: Moment,
+    pub(super) zones_begun: Moment,
     pub(super) owners_wanted: bool,
+    /// No sooner than this, after a reading that failed.
+    pub(super) owners_due: Moment,
+    /// Why the settling under way fails, if it does.
+    pub(super) settle_failure: Option<String>,
     pub(super) failed_resyncs: u32,
     pub(super) first_failure: Option<Moment>,
     pub(super) unsettled: HashMap<OwnerName, u32>,
@@ -115,6 +126,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// Zones and serials are read at least this often (design 3).
 pub(super) const ZONES_EVERY: Duration = Duration::from_secs(30);
 
+/// A reading of zones or owners that failed is done again no sooner.
+pub(super) const AGAIN: Duration = Duration::from_secs(2);
+
 impl Engine {
     /// Puts the engine together.
     pub fn new(settings: Settings, parts: Parts) -> Self {
@@ -131,6 +145,7 @@ impl Engine {
             writer: None,
             bound: None,
             cloud: None,
+            bind_not_before: Moment::default(),
             vms: DirtyVms::new(),
             names: DirtyNames::new(),
             resync: Resync::new(settings.resync_interval, settings.resync_min_interval),
@@ -140,8 +155,11 @@ impl Engine {
             audited: false,
             serials: HashMap::new(),
             losses: PendingLosses::default(),
-            zones_read: None,
+            zones_due: Moment::default(),
+            zones_begun: Moment::default(),
             owners_wanted: false,
+            owners_due: Moment::default(),
+            settle_failure: None,
             failed_resyncs: 0,
             first_failure: None,
             unsettled: HashMap::new(),
@@ -163,6 +181,7 @@ impl Engine {
         while !cancel.is_cancelled() {
             self.start_work();
             self.drain_notes().await?;
+            self.bind().await?;
             if self.may_settle() {
                 let worked = self.settle_some().await?;
                 if worked {
@@ -172,8 +191,12 @@ impl Engine {
                     continue;
                 }
             }
+            if self.losses.total() == 0 && self.report.held > 0 {
+                // What was to go is wanted again.
+                self.hold(0);
+            }
             self.gauge();
-            if self.settings.aim != Aim::Serve && self.has_converged()? {
+            if self.settings.aim != Aim::Serve && self.has_converged() {
                 break;
             }
             let wake = self.next_wake();
@@ -187,10 +210,28 @@ impl Engine {
             }
         }
         self.tasks.stop().await;
+        if self.settings.unexplained {
+            self.report.unexplained = self.unexplained().await.map_err(EngineError::Db)?;
+        }
         if self.settings.aim != Aim::Serve && !self.unsettled.is_empty() {
             return Err(EngineError::Unsettled(self.unsettled.len()));
         }
         Ok(self.report)
+    }
+
+    /// A, AAAA and PTR rows, in the zones that VMs have names in, that no VM explains.
+    async fn unexplained(&self) -> Result<Vec<Row>, DbError> {
+        let zones: BTreeSet<&str> = (self.world.inventory.iter())
+            .flat_map(Known::names)
+            .filter_map(|name| Some(self.world.zones.enclosing(name.as_str())?.name.as_str()))
+            .collect();
+        let mut rows = Vec::new();
+        for zone in zones.into_iter().filter_map(|name| self.world.zones.named(name)) {
+            rows.extend(self.settler.reader.published(zone).await?);
+        }
+        rows.retain(|row| !self.world.explains(row));
+        rows.sort_by(|a, b| (&a.name, &a.rtype, &a.content).cmp(&(&b.name, &b.rtype, &b.content)));
+        Ok(rows)
     }
 
     /// Takes what has arrived, but not for ever: settling must go on under a steady stream.
@@ -221,21 +262,16 @@ impl Engine {
         u32::try_from(self.dice >> 32).unwrap_or_default()
     }
 
-    /// Nothing is decided before the first complete listing and its audit; nothing is written without
-    /// the lease.
+    /// Nothing is decided before the first complete listing; nothing is written without the lease, or
+    /// before the owner id is bound to this cloud.
     pub(super) fn may_settle(&self) -> bool {
-        let allowed = self.settings.aim == Aim::Plan || self.writer.is_some();
-        self.listed && allowed && !self.names_idle()
-            || (self.listed && allowed && self.audit.is_none() && !self.losses.is_empty())
-    }
-
-    fn names_idle(&self) -> bool {
-        self.names.is_empty()
+        let bound = self.settings.aim == Aim::Plan || self.bound.is_some();
+        self.listed && bound && self.may_write() && !(self.names.is_empty() && self.losses.is_empty())
     }
 
     /// Marks a name, if this process is to settle names at all.
     pub(super) fn mark(&mut self, name: &OwnerName, priority: Priority) {
-        if self.settings.aim != Aim::Plan && self.writer.is_none() {
+        if !self.may_write() {
             return;
         }
         let zone = self.world.zones.enclosing(name.as_str()).map_or(0, |zone| zone.id);
@@ -245,8 +281,7 @@ impl Engine {
 
     fn next_wake(&self) -> Duration {
         let now = self.now();
-        let zones = self.zones_read.map_or(now, |at| at.plus(ZONES_EVERY));
-        let mut wake = zones.since(now).max(Duration::from_millis(20));
+        let mut wake = self.zones_due.since(now).max(Duration::from_millis(20));
         let names = if self.may_settle() { self.names.next_due(now) } else { None };
         for due in [names, self.vms.next_due(now), self.resync.next_due(now)].into_iter().flatten() {
             wake = wake.min(due.since(now).max(Duration::from_millis(1)));
@@ -255,7 +290,7 @@ impl Engine {
     }
 
     /// Whether a one-shot run has nothing left to do.
-    fn has_converged(&self) -> Result<bool, EngineError> {
+    fn has_converged(&self) -> bool {
         let idle = self.audited
             && !self.resync.is_running()
             && self.tasks.is_idle()
@@ -263,9 +298,9 @@ impl Engine {
             && self.vms.is_empty();
         if !idle {
             let stuck = !self.unsettled.is_empty() && self.unsettled.values().all(|tries| *tries >= 5);
-            return Ok(stuck && !self.resync.is_running());
+            return stuck && !self.resync.is_running();
         }
-        Ok(!self.world.proof_pending() || self.listings.len() >= 3)
+        !self.world.proof_pending() || self.listings.len() >= 3
     }
 
     fn gauge(&self) {

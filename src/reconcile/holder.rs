@@ -22,10 +22,11 @@ pub enum Tenure {
 
 /// Waits for the lease and renews it at a third of its time, until cancelled; then hands it back, so
 /// that a standby takes over at once. Errors of the database are waited out: a controller outlives
-/// its servers' restarts.
+/// its servers' restarts. `first` is the lease, if it was taken already.
 pub async fn hold(
     database: Database,
     holder: String,
+    mut first: Option<Lease>,
     ttl: Duration,
     board: Arc<Board>,
     tenure: mpsc::Sender<Tenure>,
@@ -33,7 +34,13 @@ pub async fn hold(
 ) {
     let third = ttl / 3;
     loop {
-        let Some(lease) = acquire(&database, &holder, third, &board, &cancel).await else { return };
+        let lease = match first.take() {
+            Some(lease) => lease,
+            None => match acquire(&database, &holder, third, &board, &cancel).await {
+                Some(lease) => lease,
+                None => return,
+            },
+        };
         board.set_role(Role::Holder { epoch: lease.epoch() }, Instant::now());
         tracing::info!(epoch = lease.epoch(), "holds the lease");
         if tenure.send(Tenure::Held(lease.clone())).await.is_err() {
@@ -46,6 +53,7 @@ pub async fn hold(
             database.release(lease).await;
             return;
         }
+        board.set_role(Role::Standby { holder: None }, Instant::now());
         tracing::warn!("lost the lease: stands by");
         if tenure.send(Tenure::Lost).await.is_err() {
             return;
@@ -79,6 +87,8 @@ async fn acquire(
             }
             Err(error) => {
                 tracing::warn!(error = %crate::metrics::chain(&error), "cannot get the lease: tries again");
+                board.set_role(Role::Standby { holder: None }, Instant::now());
+                said.clear();
                 third.min(Duration::from_secs(2))
             }
         };

@@ -47,3 +47,25 @@ impl PendingLosses {
         self.fresh = !self.names.is_empty();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_weighed_once_until_they_change_or_a_resync_has_ended() {
+        let name = OwnerName::parse("web.example.org").unwrap();
+        let mut losses = PendingLosses::default();
+        assert!(losses.is_empty());
+        losses.note(&name, 2);
+        assert!(!losses.is_empty() && losses.total() == 2);
+        losses.weighed();
+        assert!(losses.is_empty() && losses.total() == 2);
+        losses.note(&name, 2);
+        assert!(losses.is_empty(), "the same again is no news");
+        losses.weigh_again();
+        assert!(!losses.is_empty());
+        losses.note(&name, 0);
+        assert!(losses.is_empty() && losses.names().is_empty());
+    }
+}

@@ -19,6 +19,8 @@ mod settle;
 mod tasks;
 mod work;
 mod world;
+#[cfg(test)]
+mod world_test;
 
 pub use engine::{Aim, Engine, Parts, Settings};
 pub use error::EngineError;

@@ -3,21 +3,21 @@
 use super::{
     Tenure,
     audit::{Audit, Flaw},
-    engine::{Aim, Engine},
+    engine::{AGAIN, Aim, Engine, ZONES_EVERY},
     error::EngineError,
-    tasks::{Failure, Note},
+    tasks::{Failure, Note, ZonesRead},
     world::Applied,
 };
 use crate::{
     desired::OwnerIndex,
     metrics::chain,
-    model::{Mark, OwnerName, Owners, ReadSeq, Vm, VmId, ZoneId, Zones},
+    model::{Mark, Owners, ReadSeq, Vm, VmId},
     observe::Pass,
     powerdns::{Bound, DbError},
-    queue::{Priority, Urgency},
+    queue::{Moment, Priority, Urgency},
     trigger::{Arrival, Delivery},
 };
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 impl Engine {
     pub(super) async fn take_note(&mut self, note: Note) -> Result<(), EngineError> {
@@ -28,29 +28,32 @@ impl Engine {
                 match answer {
                     Ok(owners) => self.take_owners(owners.into_inner()).await?,
                     Err(error) => {
-                        tracing::warn!(error = %chain(&error), "cannot read the owners");
+                        tracing::warn!(error = %chain(&error), "cannot read the owners: tries again");
                         self.owners_wanted = true;
+                        self.owners_due = self.now().plus(AGAIN);
                     }
                 }
             }
-            Note::Zones(answer) => {
-                self.tasks.zones = false;
-                match answer {
-                    Ok((zones, deep)) => self.take_zones(zones, deep),
-                    Err(error) => tracing::warn!(error = %chain(&error), "cannot read the zones"),
-                }
-            }
+            Note::Zones(answer) => self.take_zones_answer(answer),
             Note::Page { read, vms } => {
                 for vm in vms {
                     self.apply(vm, read, true, false);
                 }
             }
+            // Of a resync that was given up.
+            Note::Listed { read, .. }
+            | Note::Audited { listing: read }
+            | Note::Failed { listing: read, .. }
+                if self.listings.last().is_none_or(|(seq, _)| *seq != read) => {}
             Note::Listed { read, listing, lacking } => {
                 let mut ids = self.world.inventory.lacking(read);
                 ids.extend(self.world.orphans());
                 tracing::debug!(vms = listing.get().total, lacking = ids.len(), "listed");
                 self.listed = true;
-                self.audit = Some(Audit::new(self.settings.plan.owner.clone(), self.settings.plan.ttl));
+                // A standby does not read the ledger: it is to be warm, not to judge.
+                self.audit = self
+                    .may_write()
+                    .then(|| Audit::new(self.settings.plan.owner.clone(), self.settings.plan.ttl));
                 let _ = lacking.send(ids);
             }
             Note::Lacking { listing, answer } => self.take_lacking(listing, answer),
@@ -65,7 +68,7 @@ impl Engine {
                 }
             }
             Note::Audited { listing } => self.take_audited(listing),
-            Note::Failed(failure) => self.take_failure(failure)?,
+            Note::Failed { failure, .. } => self.take_failure(failure)?,
         }
         Ok(())
     }
@@ -156,6 +159,11 @@ impl Engine {
         }
     }
 
+    /// Whether decisions are this process's business: it plans, or it holds the lease.
+    pub(super) fn may_write(&self) -> bool {
+        self.settings.aim == Aim::Plan || self.writer.is_some()
+    }
+
     fn take_audited(&mut self, listing: ReadSeq) {
         let now = self.now();
         if let Some(audit) = self.audit.take() {
@@ -170,21 +178,26 @@ impl Engine {
             for name in names {
                 self.mark(&name, Priority::Repair);
             }
-            self.audited |= self.settings.aim == Aim::Plan || self.writer.is_some();
+            self.audited = true;
             for name in self.losses.names() {
                 self.mark(&name, Priority::Repair);
             }
             self.losses.weigh_again();
         }
+        self.failed_resyncs = 0;
+        self.first_failure = None;
+        self.board.note_pass(Pass::Resync, Instant::now(), Ok(()));
         self.world.inventory.prune_tombstones(listing);
+        let began = self.listings.iter().find(|(seq, _)| *seq == listing).map_or(now, |(_, at)| *at);
+        let passes = &self.metrics.passes;
+        passes.resync_millis.set(u64::try_from(now.since(began).as_millis()).unwrap_or(u64::MAX));
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        passes.last_resync.set(since_1970.as_secs());
         self.resync.done(now);
         if self.world.proof_pending() {
             self.resync.request(now);
         }
-        self.failed_resyncs = 0;
-        self.first_failure = None;
         self.metrics.passes.resyncs.inc();
-        self.board.note_pass(Pass::Resync, Instant::now(), Ok(()));
     }
 
     fn take_failure(&mut self, failure: Failure) -> Result<(), EngineError> {
@@ -265,17 +278,40 @@ impl Engine {
         }
     }
 
-    fn take_zones(&mut self, zones: Zones, deep: Vec<(ZoneId, Vec<OwnerName>)>) {
-        let now = self.now();
-        self.zones_read = Some(now);
+    fn take_zones_answer(&mut self, answer: Result<ZonesRead, DbError>) {
+        // A resync reads zones too, as a part of its own pass, and tells its errors by its own note.
+        let own_pass = std::mem::take(&mut self.tasks.zones);
+        let result = match answer {
+            Ok(read) => {
+                self.take_zones(read);
+                Ok(())
+            }
+            Err(error) => {
+                let text = chain(&error);
+                tracing::warn!(error = %text, "cannot read the zones: tries again");
+                self.zones_due = self.now().plus(AGAIN);
+                Err(text)
+            }
+        };
+        if own_pass {
+            self.board.note_pass(Pass::Zones, Instant::now(), result);
+        }
+    }
+
+    pub(super) fn take_zones(&mut self, (zones, deep): ZonesRead) {
+        self.zones_due = self.now().plus(ZONES_EVERY);
         for (zone, names) in deep {
             self.settler.deep.replace(zone, &names);
         }
         let mut moved = Vec::new();
         for zone in zones.iter() {
             let Some(serial) = zone.soa.as_ref().map(crate::model::SoaContent::serial) else { continue };
-            let known = self.serials.insert(zone.id, serial);
-            if known.is_some_and(|known| known != serial) {
+            // What we wrote after this reading began is not what it could have seen.
+            if self.serials.get(&zone.id).is_some_and(|(_, wrote)| *wrote >= self.zones_begun) {
+                continue;
+            }
+            let known = self.serials.insert(zone.id, (serial, Moment::default()));
+            if known.is_some_and(|(known, _)| known != serial) {
                 moved.push(zone.name.clone());
             }
         }
@@ -300,12 +336,9 @@ impl Engine {
             Tenure::Held(lease) => {
                 self.writer = Some((self.database.writer(&lease), lease));
                 self.bound = None;
-                if let Some(cloud) = self.cloud.clone() {
-                    self.check_cloud(&cloud).await?;
-                }
-                let now = self.now();
-                self.resync.request(now);
-                Ok(())
+                self.bind_not_before = Moment::default();
+                self.read_anew();
+                self.bind().await
             }
             Tenure::Lost if self.settings.aim == Aim::Serve => {
                 self.stand_down();
@@ -315,10 +348,39 @@ impl Engine {
         }
     }
 
+    /// Binds the owner id to the cloud, or finds that it is bound to another, as soon as both the lease
+    /// and the cloud are known.
+    pub(super) async fn bind(&mut self) -> Result<(), EngineError> {
+        let now = self.now();
+        let due = self.writer.is_some() && self.bound.is_none() && now >= self.bind_not_before;
+        match self.cloud.clone() {
+            Some(cloud) if due => {
+                self.bind_not_before = now.plus(AGAIN);
+                self.check_cloud(&cloud).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What was read before the lease came may be older than what the last holder wrote of it: before
+    /// anything is written, everything is read again, and at once.
+    fn read_anew(&mut self) {
+        self.listed = false;
+        self.audited = false;
+        self.audit = None;
+        if self.resync.is_running() {
+            self.tasks.abort_resync();
+            self.listings.pop();
+            self.board.give_up_pass(Instant::now());
+        }
+        self.resync.begin_anew();
+    }
+
     /// What is dirty is the next holder's business; what is known stays, so that a standby is warm.
     pub(super) fn stand_down(&mut self) {
         self.writer = None;
         self.bound = None;
+        self.audit = None;
         self.audited = false;
         self.names = crate::queue::DirtyNames::new();
         self.losses = super::losses::PendingLosses::default();
@@ -399,8 +461,9 @@ impl Engine {
         let now = self.now();
         let first = *self.first_failure.get_or_insert(now);
         self.metrics.passes.settle_failures.inc();
-        self.board.note_pass(Pass::Settle, Instant::now(), Err(chain(&error)));
-        tracing::warn!(error = %chain(&error), "cannot settle: tries again");
+        let text = chain(&error);
+        tracing::warn!(error = %text, "cannot settle: tries again");
+        self.settle_failure = Some(text);
         let given_up = !error.is_transient() || now.since(first) > super::engine::PATIENCE;
         if self.settings.aim != Aim::Serve && given_up { Err(EngineError::Db(error)) } else { Ok(()) }
     }

@@ -5,9 +5,10 @@ use crate::{
     model::{Complete, Entry, OwnerName, Owners, ReadSeq, Row, Vm, VmId, ZoneId, Zones},
     powerdns::{DbError, Reader},
 };
+use std::collections::HashSet;
 use tokio::{
     sync::{mpsc, oneshot},
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
 };
 
 /// Look-ups a pass at most, beyond those that events ask for: absence that is not proved yet is held.
@@ -27,7 +28,7 @@ pub enum Note {
     /// All owners.
     Owners(Result<Complete<Owners>, ApiError>),
     /// All zones, and the names deep inside those that asked for it.
-    Zones(Result<(Zones, Vec<(ZoneId, Vec<OwnerName>)>), DbError>),
+    Zones(Result<ZonesRead, DbError>),
     /// A page of a listing.
     Page {
         /// When the listing began.
@@ -59,8 +60,16 @@ pub enum Note {
         listing: ReadSeq,
     },
     /// The resync failed.
-    Failed(Failure),
+    Failed {
+        /// When its listing began.
+        listing: ReadSeq,
+        /// Why.
+        failure: Failure,
+    },
 }
+
+/// Zones, and the names deep inside some of them.
+pub type ZonesRead = (Zones, Vec<(ZoneId, Vec<OwnerName>)>);
 
 /// What made a resync fail.
 pub enum Failure {
@@ -78,6 +87,7 @@ pub struct Tasks {
     /// Where notes arrive. Bounded: a reader waits for the engine, never the other way round.
     pub inbox: mpsc::Receiver<Note>,
     running: JoinSet<()>,
+    resync: Option<AbortHandle>,
     /// Look-ups, readings of owners and of zones under way.
     pub looks: usize,
     /// Owners are being read.
@@ -91,7 +101,17 @@ impl Tasks {
     pub fn new(client: Client, reader: Reader) -> Self {
         // 16 notes of at most 1000 items: a few MB at the most.
         let (notes, inbox) = mpsc::channel(16);
-        Self { client, reader, notes, inbox, running: JoinSet::new(), looks: 0, owners: false, zones: false }
+        Self {
+            client,
+            reader,
+            notes,
+            inbox,
+            running: JoinSet::new(),
+            resync: None,
+            looks: 0,
+            owners: false,
+            zones: false,
+        }
     }
 
     /// Whether nothing is under way but perhaps a resync.
@@ -126,13 +146,13 @@ impl Tasks {
         });
     }
 
-    /// Reads the zones, and the names deep inside these.
-    pub fn read_zones(&mut self, deep: Vec<ZoneId>) {
+    /// Reads the zones, and the names deep inside those that are new.
+    pub fn read_zones(&mut self, known: HashSet<ZoneId>) {
         let (reader, notes) = (self.reader.clone(), self.notes.clone());
         self.zones = true;
         self.reap();
         self.running.spawn(async move {
-            let _ = notes.send(Note::Zones(zones(&reader, |id| deep.contains(&id)).await)).await;
+            let _ = notes.send(Note::Zones(zones(&reader, |id| !known.contains(&id)).await)).await;
         });
     }
 
@@ -140,13 +160,20 @@ impl Tasks {
     pub fn resync(&mut self, listing: ReadSeq, audit: bool) {
         let (client, reader, notes) = (self.client.clone(), self.reader.clone(), self.notes.clone());
         self.reap();
-        self.running.spawn(async move {
+        self.resync = Some(self.running.spawn(async move {
             let note = match resync(&client, &reader, &notes, listing, audit).await {
                 Ok(()) => Note::Audited { listing },
-                Err(failure) => Note::Failed(failure),
+                Err(failure) => Note::Failed { listing, failure },
             };
             let _ = notes.send(note).await;
-        });
+        }));
+    }
+
+    /// Gives up the resync under way; a note of it may still arrive.
+    pub fn abort_resync(&mut self) {
+        if let Some(resync) = self.resync.take() {
+            resync.abort();
+        }
     }
 
     fn reap(&mut self) {
@@ -154,10 +181,8 @@ impl Tasks {
     }
 }
 
-async fn zones(
-    reader: &Reader,
-    deep: impl Fn(ZoneId) -> bool,
-) -> Result<(Zones, Vec<(ZoneId, Vec<OwnerName>)>), DbError> {
+/// All zones, and the names deep inside those that `deep` chooses.
+pub(super) async fn zones(reader: &Reader, deep: impl Fn(ZoneId) -> bool) -> Result<ZonesRead, DbError> {
     let zones = reader.zones().await?;
     let mut names = Vec::new();
     for zone in

@@ -1,9 +1,10 @@
 //! What the engine does of its own accord: look-ups, readings, and settling names.
 
 use super::{
-    engine::{Aim, Engine, ZONES_EVERY},
+    engine::{Aim, Engine},
     error::EngineError,
     settle::Prepared,
+    tasks,
 };
 use crate::{
     metrics::chain,
@@ -28,7 +29,9 @@ impl Engine {
     /// Begins the readings that are due.
     pub(super) fn start_work(&mut self) {
         let now = self.now();
-        if self.resync.is_due(now) && !self.resync.is_running() {
+        // A one-shot pass has its lease before it begins, or ends: there is nothing to be warm for.
+        let holds = self.settings.aim != Aim::Converge || self.writer.is_some();
+        if holds && self.resync.is_due(now) && !self.resync.is_running() {
             let read = self.world.begin_read();
             self.listings.push((read, now));
             if self.listings.len() > 16 {
@@ -36,17 +39,22 @@ impl Engine {
             }
             self.resync.start(now);
             self.board.begin_pass(Instant::now());
-            let audit = self.settings.aim == Aim::Plan || self.writer.is_some();
-            self.tasks.resync(read, audit);
+            self.zones_begun = now;
+            self.tasks.resync(read, self.may_write());
         }
-        if self.owners_wanted && !self.tasks.owners && !self.resync.is_running() && self.listed {
+        if self.owners_wanted
+            && now >= self.owners_due
+            && !self.tasks.owners
+            && !self.resync.is_running()
+            && self.listed
+        {
             self.owners_wanted = false;
             self.tasks.read_owners();
         }
-        let zones_due = self.zones_read.is_none_or(|at| now.since(at) >= ZONES_EVERY);
-        if zones_due && !self.tasks.zones && !self.resync.is_running() && self.listed {
+        if now >= self.zones_due && !self.tasks.zones && !self.resync.is_running() && self.listed {
             self.board.begin_pass(Instant::now());
-            self.tasks.read_zones(Vec::new());
+            self.zones_begun = now;
+            self.tasks.read_zones(self.settler.deep.zones());
         }
         while self.tasks.looks < LOOKS && self.listed {
             let asked = self.vms.take(now, IDS);
@@ -66,24 +74,42 @@ impl Engine {
         if taken.is_empty() {
             return Ok(false);
         }
-        self.board.begin_pass(Instant::now());
         let priorities: HashMap<OwnerName, Priority> = taken.iter().cloned().collect();
         let names: Vec<OwnerName> = taken.into_iter().map(|(name, _)| name).collect();
-        let before = self.metrics.passes.settle_failures.get();
+        self.begin_settling();
         self.settle(names, Losses::Hold, &priorities).await?;
-        if before == self.metrics.passes.settle_failures.get() {
-            self.board.note_pass(Pass::Settle, Instant::now(), Ok(()));
+        if self.end_settling() {
             self.first_failure = None;
         }
         Ok(true)
     }
 
+    fn begin_settling(&mut self) {
+        self.settle_failure = None;
+        self.board.begin_pass(Instant::now());
+    }
+
+    /// Whether it went well.
+    fn end_settling(&mut self) -> bool {
+        let result = self.settle_failure.take().map_or(Ok(()), Err);
+        let well = result.is_ok();
+        self.board.note_pass(Pass::Settle, Instant::now(), result);
+        well
+    }
+
     /// Weighs what nobody announced, once everything else is done: all of it goes, or all of it is held.
     pub(super) async fn settle_losses(&mut self) -> Result<bool, EngineError> {
-        let settled = self.audited && !self.resync.is_running() && self.names.is_empty();
+        let settled = self.audited && self.audit.is_none() && !self.resync.is_running();
         if self.losses.is_empty() || !settled {
             return Ok(false);
         }
+        self.begin_settling();
+        let settled = self.weigh_losses().await;
+        self.end_settling();
+        settled
+    }
+
+    async fn weigh_losses(&mut self) -> Result<bool, EngineError> {
         let total = self.losses.total();
         let (owned, used) =
             match (self.settler.reader.owned_count().await, self.settler.reader.budget().await) {
@@ -134,7 +160,7 @@ impl Engine {
             let prepared = match self.settler.prepare(&mut self.world, &names, losses).await {
                 Ok(prepared) => prepared,
                 Err(error) => {
-                    self.put_back(&names);
+                    self.put_back(names, batches);
                     return self.db_trouble(error);
                 }
             };
@@ -153,9 +179,21 @@ impl Engine {
                     self.stand_down();
                     return Ok(());
                 }
+                Err(WriteError::Zones(what)) if tries < REPLANS => {
+                    tracing::debug!(%what, "a zone has changed: reads the zones, then plans again");
+                    batches.push((names, tries + 1));
+                    let known = self.settler.deep.zones();
+                    match tasks::zones(&self.settler.reader, |id| !known.contains(&id)).await {
+                        Ok(read) => self.take_zones(read),
+                        Err(error) => {
+                            self.put_back(Vec::new(), batches);
+                            return self.db_trouble(error);
+                        }
+                    }
+                }
                 Err(error) if tries < REPLANS && error.is_transient() => batches.push((names, tries + 1)),
                 Err(error) => {
-                    self.split(names, error, &mut batches)?;
+                    self.split(names, &error, &mut batches);
                 }
             }
         }
@@ -168,17 +206,13 @@ impl Engine {
         }
         let Some((writer, _)) = &self.writer else { return Err(WriteError::Fenced) };
         let committed = self.settler.commit(&self.world, writer, &prepared.batch).await?;
-        self.serials.extend(committed.serials);
+        let now = self.now();
+        self.serials.extend(committed.serials.into_iter().map(|(zone, serial)| (zone, (serial, now))));
         Ok(())
     }
 
     /// One name alone waits with backoff; several are tried zone by zone, then one by one.
-    fn split(
-        &mut self,
-        names: Vec<OwnerName>,
-        error: WriteError,
-        batches: &mut Vec<(Vec<OwnerName>, u32)>,
-    ) -> Result<(), EngineError> {
+    fn split(&mut self, names: Vec<OwnerName>, error: &WriteError, batches: &mut Vec<(Vec<OwnerName>, u32)>) {
         if names.len() > 1 {
             let mut zones: HashMap<u32, Vec<OwnerName>> = HashMap::new();
             for name in &names {
@@ -190,10 +224,10 @@ impl Engine {
             } else {
                 batches.extend(names.into_iter().map(|name| (vec![name], 0)));
             }
-            return Ok(());
+            return;
         }
         self.metrics.passes.settle_failures.inc();
-        let text = chain(&error);
+        let text = chain(error);
         for name in names {
             tracing::warn!(%name, error = %text, "cannot settle the name: tries again");
             let tries = self.unsettled.entry(name.clone()).or_default();
@@ -201,15 +235,15 @@ impl Engine {
             let (now, jitter) = (self.now(), self.roll());
             self.names.failed(&name, now, jitter);
         }
-        self.board.note_pass(Pass::Settle, Instant::now(), Err(text));
-        Ok(())
+        self.settle_failure = Some(text);
     }
 
-    fn put_back(&mut self, names: &[OwnerName]) {
+    /// Everything in hand waits, with backoff: the database itself is in trouble.
+    fn put_back(&mut self, names: Vec<OwnerName>, batches: Vec<(Vec<OwnerName>, u32)>) {
         let now = self.now();
-        for name in names {
+        for name in names.into_iter().chain(batches.into_iter().flat_map(|(names, _)| names)) {
             let jitter = self.roll();
-            self.names.failed(name, now, jitter);
+            self.names.failed(&name, now, jitter);
         }
     }
 

@@ -3,8 +3,11 @@
 
 use crate::{
     desired::{self, OwnerIndex, Verdict},
-    inventory::Inventory,
-    model::{Claim, Entry, Kind, OwnerName, ReadSeq, Rejection, Unwritable, Vm, VmId, Zone, ZoneId, Zones},
+    inventory::{Difference, Inventory, Known},
+    model::{
+        Claim, Content, Entry, Kind, OwnerName, ReadSeq, Rejection, Row, Unwritable, Vm, VmId, Zone, ZoneId,
+        Zones,
+    },
     plan::Standing,
 };
 use std::collections::{HashMap, HashSet};
@@ -100,9 +103,9 @@ impl World {
         if !blank {
             self.inventory.clear_blank(id);
         } else if listing && self.inventory.note_blank(id, read) == BELIEVED {
-            touched.extend(self.inventory.get(id).into_iter().flat_map(|known| known.names()));
+            touched.extend(self.inventory.get(id).into_iter().flat_map(Known::names));
         }
-        if triggered && change.before.is_some_and(|before| before != Default::default()) {
+        if triggered && change.before.is_some_and(|before| before != Difference::default()) {
             for name in &touched {
                 self.announced.entry(name.clone()).or_default().push(id);
             }
@@ -244,6 +247,17 @@ impl World {
             .collect()
     }
 
+    /// Whether some VM's claim wants what this row says.
+    pub fn explains(&self, row: &Row) -> bool {
+        self.claims_at(&row.name).iter().any(|claim| match (claim.kind, &row.content) {
+            (Kind::Ptr, Content::Name(target)) => claim.targets.contains(target),
+            (Kind::Ptr, _) => false,
+            (Kind::Name | Kind::Group, content) => {
+                content.address().is_some_and(|address| claim.addresses.contains(&address))
+            }
+        })
+    }
+
     /// All claims of a VM.
     pub fn claims_of(&self, vm: &Vm) -> Vec<Claim> {
         match self.wish(vm) {
@@ -278,6 +292,9 @@ impl World {
             return Standing::Keep;
         }
         let claimed = wish.claims.iter().any(|claim| claim.name == entry.name && claim.kind == entry.kind);
+        if !claimed && is_refused(entry, &wish.rejections) {
+            return Standing::Keep;
+        }
         if !claimed && entry.kind != Kind::Ptr && has_waiting_successor(entry, &wish.rejections) {
             return Standing::Keep;
         }
@@ -306,13 +323,20 @@ fn names_of(claims: &[Claim]) -> Vec<OwnerName> {
     claims.iter().map(|claim| claim.name.clone()).collect()
 }
 
+/// A name that its VM still wants, and that may not be written any more: a longer zone has come that
+/// answers for it. Its row stays (design 3).
+fn is_refused(entry: &Entry, rejections: &[Rejection]) -> bool {
+    rejections.iter().any(|refused| refused.kind == entry.kind && *refused.name == *entry.name.as_str())
+}
+
 /// A name that would end because its VM's suffix has changed is kept while its successor, of the same
-/// first label, waits for a zone that may be written: a misspelt network domain takes nobody off the
-/// net (design 3).
+/// first label under another suffix, waits for a zone that may be written: a misspelt network domain
+/// takes nobody off the net (design 3). A rejection that is not about a zone names the label alone.
 fn has_waiting_successor(entry: &Entry, rejections: &[Rejection]) -> bool {
-    rejections.iter().any(|rejection| {
-        rejection.kind == entry.kind
-            && OwnerName::parse(&rejection.name)
-                .is_ok_and(|name| name != entry.name && name.first_label() == entry.name.first_label())
-    })
+    let waits = |name: OwnerName| {
+        name != entry.name && name.depth() > 1 && name.first_label() == entry.name.first_label()
+    };
+    rejections
+        .iter()
+        .any(|rejection| rejection.kind == entry.kind && OwnerName::parse(&rejection.name).is_ok_and(waits))
 }

@@ -43,3 +43,33 @@ async fn a_second_pass_over_the_same_state_writes_nothing() {
     let plan = once(&lab, &["plan"], &[]).await;
     assert_eq!(plan.code, 0, "nothing is left to do:\n{}{}", plan.stdout, plan.stderr);
 }
+
+#[tokio::test]
+async fn a_plan_shows_what_sync_would_do_and_writes_nothing() {
+    let lab = Lab::new("plan").await;
+    example(&lab).await;
+    lab.world().create_vm(vm("web", "192.0.2.10"));
+    lab.db.insert("domain.com", "mail.domain.com", "A", "192.0.2.99", 300).await.unwrap();
+    let before = lab.db.rows_of_zone("domain.com").await.unwrap();
+    let plan = once(&lab, &["plan", "--unexplained"], &[]).await;
+    assert_eq!(plan.code, 2, "changes wait:\n{}{}", plan.stdout, plan.stderr);
+    for line in [
+        "domain.com:",
+        "+ web.domain.com 60 A 192.0.2.10",
+        "+ 10.2.0.192.in-addr.arpa 60 PTR web.domain.com",
+        "2 to insert, 0 to delete, 0 to give another TTL",
+        "rows that no VM explains: 1\n  mail.domain.com A 192.0.2.99",
+    ] {
+        assert!(plan.stdout.contains(line), "{line} is not in\n{}", plan.stdout);
+    }
+    let json = once(&lab, &["plan", "--json"], &[]).await;
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["summary"]["insert"], 2);
+    assert_eq!(json["changes"][1]["name"], "web.domain.com");
+    assert_eq!(lab.db.rows_of_zone("domain.com").await.unwrap().len(), before.len(), "plan wrote");
+    let tables: Vec<String> = lab.db.query("SHOW TABLES LIKE 'cs_powerdns%'").await.unwrap();
+    assert_eq!(tables, Vec::<String>::new(), "plan made tables");
+    sync(&lab, &[]).await;
+    let plan = once(&lab, &["plan"], &[]).await;
+    assert_eq!((plan.code, plan.stdout.trim()), (0, "0 to insert, 0 to delete, 0 to give another TTL"));
+}

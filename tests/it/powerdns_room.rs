@@ -1,6 +1,4 @@
 //! The PowerDNS room against a real MariaDB with PowerDNS's own schema, one database a test.
-//!
-//! Needs TESTBED_MYSQL_PORT: a server on 127.0.0.1 whose root has no password.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
@@ -19,8 +17,7 @@ use tokio::sync::mpsc;
 const SCHEMA: &str = "/usr/share/pdns-backend-mysql/schema/schema.mysql.sql";
 
 fn port() -> u16 {
-    let port = std::env::var("TESTBED_MYSQL_PORT").expect("TESTBED_MYSQL_PORT names a MariaDB to test with");
-    port.parse().expect("TESTBED_MYSQL_PORT is a port")
+    testbed::shared().port
 }
 
 struct Lab {

@@ -69,3 +69,50 @@ pub async fn answers(lab: &Lab, name: &str, kind: &str, expected: &[&str]) {
     })
     .await;
 }
+
+/// No resync after the first one: what shows in DNS was brought by events.
+pub const EVENTS_ONLY: [(&str, &str); 2] = [("RESYNC_INTERVAL", "10m"), ("RESYNC_MIN_INTERVAL", "10m")];
+
+/// Starts `run` without waiting for anything.
+pub fn start(lab: &Lab, more: &[(&str, &str)]) -> Controller {
+    Controller::start(PROGRAM, &["run"], &quick(lab, more)).expect("the program starts")
+}
+
+/// Starts `run` and waits until it is ready and takes events.
+pub async fn serve_events(lab: &Lab, more: &[(&str, &str)]) -> Controller {
+    let controller = serve(lab, more).await;
+    poll("the topic's three partitions are assigned", LIMIT, async || {
+        let partitions = metric(&controller, "cs_powerdns_trigger_partitions").await?;
+        if partitions > 2.5 { Ok(()) } else { Err(format!("{partitions} are; {}", controller.output())) }
+    })
+    .await;
+    controller
+}
+
+/// A sample of /metrics, by its name with labels.
+pub async fn metric(controller: &Controller, name: &str) -> Result<f64, String> {
+    let (status, text) = controller.get("/metrics").await.map_err(|error| format!("{error:#}"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.and_then(|value| value.parse().ok()).ok_or_else(|| format!("{status}: no {name} in\n{text}"))
+}
+
+/// Waits until a sample of /metrics is at least this.
+pub async fn metric_reaches(controller: &Controller, name: &str, least: f64) {
+    poll(&format!("{name} reaches {least}"), LIMIT, async || {
+        let found = metric(controller, name).await?;
+        if found >= least { Ok(()) } else { Err(format!("it is {found}")) }
+    })
+    .await;
+}
+
+/// Waits until /readyz answers with this status and a body that contains `words`.
+pub async fn readiness(controller: &Controller, status: u16, words: &str) {
+    poll(&format!("/readyz is {status} and says `{words}`"), LIMIT, async || {
+        match controller.get("/readyz").await {
+            Ok((found, body)) if found == status && body.contains(words) => Ok(()),
+            Ok((found, body)) => Err(format!("it is {found}: {body}\n{}", controller.output())),
+            Err(error) => Err(format!("{error:#}\n{}", controller.output())),
+        }
+    })
+    .await;
+}

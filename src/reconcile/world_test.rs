@@ -1,0 +1,246 @@
+//! The world's proofs, without servers.
+
+use super::{audit::Audit, world::World};
+use crate::{
+    desired::{self, OwnerIndex},
+    model::{
+        Account, AccountId, Content, Dnssec, Domain, DomainId, Entry, Kind, NetworkId, NetworkKind, Nic,
+        NicId, OwnerKey, OwnerName, Owners, ReadSeq, RecordType, Row, SerialKind, SoaContent, Ttl, Vm, VmId,
+        VmState, Zone, ZoneId, ZoneKind, Zones,
+    },
+    plan::Standing,
+};
+use std::collections::{HashMap, HashSet};
+
+const DOMAIN: DomainId = DomainId::from_u128(1);
+
+fn name(text: &str) -> OwnerName {
+    OwnerName::parse(text).unwrap()
+}
+
+fn zone(id: ZoneId, apex: &str) -> Zone {
+    Zone {
+        id,
+        name: name(apex),
+        kind: ZoneKind::Native,
+        presigned: false,
+        dnssec: Dnssec::Unsigned,
+        bad_nsec3param: false,
+        soa: Some(SoaContent::parse("ns. host. 1 2 3 4 5").unwrap()),
+        serial_kind: SerialKind::Default,
+        last_serial: None,
+    }
+}
+
+fn owners(suffix: &str) -> OwnerIndex {
+    OwnerIndex::new(&Owners {
+        accounts: vec![Account {
+            id: AccountId::from_u128(7),
+            name: "ops".into(),
+            domain: DOMAIN,
+            network_domain: Some(suffix.into()),
+        }],
+        domains: vec![Domain {
+            id: DOMAIN,
+            parent: None,
+            path: "ROOT".into(),
+            level: 0,
+            network_domain: None,
+        }],
+        projects: vec![],
+    })
+}
+
+fn world() -> World {
+    let mut world = World::new(desired::Settings::default());
+    world.owners = owners("a.org");
+    world.zones = Zones::new([zone(1, "a.org"), zone(2, "2.0.192.in-addr.arpa")], HashMap::new());
+    world
+}
+
+fn vm(id: u128, label: &str, v4: Option<&str>) -> Vm {
+    Vm {
+        id: VmId::from_u128(id),
+        name: label.into(),
+        state: VmState::Live,
+        owner: OwnerKey::Account(DOMAIN, "ops".into()),
+        created: 1,
+        group: None,
+        nics: Box::new([Nic {
+            id: NicId::from_u128(id),
+            network: NetworkId::from_u128(1),
+            kind: NetworkKind::Shared,
+            is_default: true,
+            device: 0,
+            v4: v4.map(|text| text.parse().unwrap()),
+            v6: None,
+            ips: Box::new([]),
+        }]),
+        flaws: Box::new([]),
+    }
+}
+
+fn entry(id: u128, owner: &str, rtype: RecordType, content: Content, kind: Kind) -> Entry {
+    Entry {
+        zone: if kind == Kind::Ptr { 2 } else { 1 },
+        name: name(owner),
+        rtype,
+        content,
+        ttl: Ttl(60),
+        record: 9,
+        owner: "default".into(),
+        vm: VmId::from_u128(id),
+        account: AccountId::from_u128(7),
+        kind,
+        held: 0,
+        on_hold: false,
+    }
+}
+
+fn address(id: u128, owner: &str, v4: &str) -> Entry {
+    entry(id, owner, RecordType::A, Content::V4(v4.parse().unwrap()), Kind::Name)
+}
+
+fn row(entry: &Entry) -> Row {
+    Row {
+        id: entry.record,
+        zone: entry.zone,
+        name: entry.name.clone(),
+        rtype: entry.rtype.clone(),
+        content: entry.content.clone(),
+        ttl: Some(entry.ttl),
+        disabled: false,
+        auth: Some(true),
+        ordername: None,
+    }
+}
+
+#[test]
+fn an_audit_of_an_unchanged_world_marks_nothing() {
+    let mut world = world();
+    world.apply(vm(1, "web", Some("192.0.2.1")), ReadSeq(1), true, false);
+    let entries = [
+        address(1, "web.a.org", "192.0.2.1"),
+        entry(1, "1.2.0.192.in-addr.arpa", RecordType::Ptr, Content::Name(name("web.a.org")), Kind::Ptr),
+    ];
+    let mut audit = Audit::new("default".into(), Ttl(60));
+    for entry in &entries {
+        assert_eq!(audit.take(&mut world, entry, Some(&row(entry))), None, "{}", entry.name);
+    }
+    assert_eq!(audit.end(&mut world, ReadSeq(1)), vec![]);
+}
+
+#[test]
+fn an_audit_marks_what_differs() {
+    let good = address(1, "web.a.org", "192.0.2.1");
+    let ptr =
+        entry(1, "1.2.0.192.in-addr.arpa", RecordType::Ptr, Content::Name(name("web.a.org")), Kind::Ptr);
+    let edited = Row { content: Content::V4("192.0.2.9".parse().unwrap()), ..row(&good) };
+    let disabled = Row { disabled: true, ..row(&good) };
+    for (case, entries) in [
+        ("nothing was written", vec![]),
+        ("the row has gone", vec![(good.clone(), None), (ptr.clone(), Some(row(&ptr)))]),
+        ("the row was edited", vec![(good.clone(), Some(edited)), (ptr.clone(), Some(row(&ptr)))]),
+        ("the row was disabled", vec![(good.clone(), Some(disabled)), (ptr.clone(), Some(row(&ptr)))]),
+        ("the reverse name is missing", vec![(good.clone(), Some(row(&good)))]),
+        ("another VM's entry stands", {
+            let other = Entry { vm: VmId::from_u128(2), ..good.clone() };
+            vec![(other.clone(), Some(row(&other)))]
+        }),
+    ] {
+        let mut world = world();
+        world.apply(vm(1, "web", Some("192.0.2.1")), ReadSeq(1), true, false);
+        let mut audit = Audit::new("default".into(), Ttl(60));
+        let mut marks: Vec<OwnerName> = Vec::new();
+        for (entry, row) in &entries {
+            if audit.take(&mut world, entry, row.as_ref()).is_some() {
+                marks.push(entry.name.clone());
+            }
+        }
+        marks.extend(audit.end(&mut world, ReadSeq(1)));
+        assert!(!marks.is_empty(), "{case}: nothing was marked");
+    }
+}
+
+#[test]
+fn a_vm_that_only_the_ledger_knows_is_kept_until_two_listings_and_look_ups_lack_it() {
+    let mut world = world();
+    let entry = address(5, "old.a.org", "192.0.2.5");
+    let audit = |world: &mut World, listing| {
+        let mut audit = Audit::new("default".into(), Ttl(60));
+        audit.take(world, &entry, Some(&row(&entry)));
+        audit.end(world, ReadSeq(listing));
+    };
+    audit(&mut world, 1);
+    assert_eq!(world.standing(&entry), Standing::Keep);
+    assert!(world.proof_pending());
+    let id = VmId::from_u128(5);
+    assert!(!world.lacked_twice(id, ReadSeq(1), |_, _| true), "the same listing proves nothing twice");
+    assert!(!world.lacked_twice(id, ReadSeq(2), |_, _| false), "too close to the first");
+    assert!(world.lacked_twice(id, ReadSeq(3), |_, _| true));
+    assert_eq!(world.bury(id, ReadSeq(3), false).touched, [name("old.a.org")]);
+    assert_eq!(world.standing(&entry), Standing::Gone { announced: false });
+}
+
+#[test]
+fn a_vm_without_addresses_keeps_what_it_has_until_two_listings_say_so() {
+    let mut world = world();
+    let entry = address(1, "web.a.org", "192.0.2.1");
+    world.apply(vm(1, "web", Some("192.0.2.1")), ReadSeq(1), true, false);
+    world.apply(vm(1, "web", None), ReadSeq(2), false, true);
+    assert_eq!(world.standing(&entry), Standing::Keep, "an event does not count");
+    world.apply(vm(1, "web", None), ReadSeq(3), true, false);
+    assert_eq!(world.standing(&entry), Standing::Keep);
+    world.apply(vm(1, "web", None), ReadSeq(4), true, false);
+    assert!(matches!(world.standing(&entry), Standing::Living { .. }));
+}
+
+#[test]
+fn a_vm_whose_owner_no_listing_has_keeps_what_it_has() {
+    let mut world = world();
+    let entry = address(1, "web.a.org", "192.0.2.1");
+    world.apply(vm(1, "web", Some("192.0.2.1")), ReadSeq(1), true, false);
+    world.owners = OwnerIndex::new(&Owners::default());
+    assert_eq!(world.standing(&entry), Standing::Keep);
+    assert_eq!(world.recompute(VmId::from_u128(1)).touched.len(), 2);
+    assert!(world.claims_at(&entry.name).is_empty());
+}
+
+#[test]
+fn a_misspelt_network_domain_takes_nobody_off_the_net() {
+    let mut world = world();
+    let entry = address(1, "web.a.org", "192.0.2.1");
+    world.apply(vm(1, "web", Some("192.0.2.1")), ReadSeq(1), true, false);
+    world.owners = owners("misspelt.org");
+    world.recompute(VmId::from_u128(1));
+    assert_eq!(world.standing(&entry), Standing::Keep, "its successor waits for a zone");
+    let zones = [zone(1, "a.org"), zone(3, "misspelt.org")];
+    world.zones = Zones::new(zones, HashMap::new());
+    world.recompute(VmId::from_u128(1));
+    assert!(matches!(world.standing(&entry), Standing::Living { .. }), "its successor can be served");
+}
+
+#[test]
+fn a_change_that_a_trigger_named_is_announced_until_its_names_are_settled() {
+    let mut world = world();
+    let entry = address(1, "web.a.org", "192.0.2.1");
+    world.apply(vm(1, "web", Some("192.0.2.1")), ReadSeq(1), true, false);
+    assert_eq!(world.standing(&entry), Standing::Living { announced: false });
+    world.apply(vm(1, "newer", Some("192.0.2.1")), ReadSeq(2), false, true);
+    assert_eq!(world.standing(&entry), Standing::Living { announced: true });
+    world.settled(&entry.name);
+    assert_eq!(world.standing(&entry), Standing::Living { announced: false });
+}
+
+#[test]
+fn an_older_read_brings_no_vm_back() {
+    let mut world = world();
+    let id = VmId::from_u128(1);
+    world.apply(vm(1, "web", Some("192.0.2.1")), ReadSeq(1), true, false);
+    world.bury(id, ReadSeq(3), true);
+    world.apply(vm(1, "web", Some("192.0.2.1")), ReadSeq(2), true, false);
+    assert!(world.inventory.get(id).is_none());
+    world.apply(vm(1, "web", Some("192.0.2.1")), ReadSeq(4), true, false);
+    assert!(world.inventory.get(id).is_some());
+    world.prune(&HashSet::new(), ReadSeq(4));
+}

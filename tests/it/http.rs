@@ -1,0 +1,96 @@
+//! What the HTTP endpoints say, and when.
+
+use super::support::{LIMIT, PROGRAM, answers, example, quick, readiness, serve, start, vm};
+use std::collections::{HashMap, HashSet};
+use testbed::{Controller, Lab, poll};
+
+/// Reads the exposition format: HELP and TYPE before samples, each sample once, a number each.
+fn samples(text: &str) -> HashMap<String, f64> {
+    let (mut found, mut families) = (HashMap::new(), HashSet::new());
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (family, kind) = rest.split_once(' ').expect("a family and its kind");
+            assert!(matches!(kind, "counter" | "gauge"), "{line}");
+            assert!(families.insert(family.to_owned()), "{family} comes twice");
+        } else if !line.starts_with("# HELP ") {
+            let (name, value) = line.rsplit_once(' ').expect("a name and a value");
+            assert!(families.contains(name.split('{').next().unwrap()), "no TYPE before {line}");
+            let value = value.parse().unwrap_or_else(|_| panic!("no number: {line}"));
+            assert!(found.insert(name.to_owned(), value).is_none(), "{name} comes twice");
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn readiness_waits_for_the_first_good_pass_and_health_does_not() {
+    let lab = Lab::new("not_ready").await;
+    example(&lab).await;
+    lab.sim.down();
+    let mut controller = start(&lab, &[]);
+    readiness(&controller, 503, "no resync has ended well yet").await;
+    let (status, body) = controller.get("/healthz").await.unwrap();
+    assert_eq!(status, 200, "a server that is down is no reason to restart us: {body}");
+    lab.sim.up().unwrap();
+    controller.wait_ready(LIMIT).await.unwrap();
+    readiness(&controller, 200, "role: holder").await;
+}
+
+#[tokio::test]
+async fn metrics_parse_and_status_shows_a_conflict() {
+    let lab = Lab::new("http_status").await;
+    example(&lab).await;
+    lab.db.insert("domain.com", "www.domain.com", "A", "203.0.113.1", 300).await.unwrap();
+    let id = lab.world().create_vm(vm("www", "192.0.2.10"));
+    lab.world().create_vm(vm("not_a_label", "192.0.2.11"));
+    lab.world().create_vm(vm("good", "192.0.2.12"));
+    let controller = serve(&lab, &[]).await;
+    answers(&lab, "good.domain.com", "A", &["192.0.2.12"]).await;
+    answers(&lab, "www.domain.com", "A", &["203.0.113.1"]).await;
+    poll("/status shows the conflict at www.domain.com", LIMIT, async || {
+        let (_, body) = controller.get("/status").await.map_err(|error| error.to_string())?;
+        let status: serde_json::Value = serde_json::from_str(&body).map_err(|error| error.to_string())?;
+        let names = status["names"].as_array().into_iter().flatten();
+        let claims = names
+            .filter(|name| name["name"] == "www.domain.com")
+            .flat_map(|name| name["claims"].as_array().cloned().unwrap_or_default());
+        let shown = claims.filter(|claim| claim["vm"] == id.as_str() && claim["state"] == "blocked").count();
+        let rejected = status["rejected_vms_total"] == 1;
+        let sound = status["role"] == "holder" && status["ready"] == true && status["vms"] == 3;
+        if shown == 1 && rejected && sound { Ok(()) } else { Err(body) }
+    })
+    .await;
+    let (status, text) = controller.get("/metrics").await.unwrap();
+    assert_eq!(status, 200);
+    let samples = samples(&text);
+    for (name, least) in [
+        ("cs_powerdns_ready", 1.0),
+        ("cs_powerdns_holder", 1.0),
+        ("cs_powerdns_vms", 3.0),
+        ("cs_powerdns_resyncs_total", 1.0),
+        ("cs_powerdns_last_resync_timestamp_seconds", 1.7e9),
+        ("cs_powerdns_resync_duration_seconds", 0.001),
+        ("cs_powerdns_claims_not_served{state=\"blocked\"}", 1.0),
+        ("cs_powerdns_rows_written_total{change=\"insert\"}", 2.0),
+    ] {
+        let found = samples.get(name).copied().unwrap_or(-1.0);
+        assert!(found >= least, "{name} should be at least {least}, not {found}:\n{text}");
+    }
+    let (status, page) = controller.get("/").await.unwrap();
+    assert!(status == 200 && page.contains("www.domain.com"), "the page names the conflict: {page}");
+    assert_eq!(controller.get("/nothing").await.unwrap().0, 404);
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_named() {
+    let lab = Lab::new("listen_taken").await;
+    example(&lab).await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let environment = quick(&lab, &[("HTTP_LISTEN", &address)]);
+    let mut controller = Controller::start(PROGRAM, &["run"], &environment).unwrap();
+    let code = controller.wait_exit(LIMIT).await.unwrap();
+    let output = controller.output();
+    assert_eq!(code, 1, "{output}");
+    assert!(output.contains(&format!("HTTP_LISTEN={address}")), "{output}");
+}

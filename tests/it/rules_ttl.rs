@@ -1,0 +1,123 @@
+//! TTLs: the operator's setting, changes of it in place, and one TTL an RRset.
+
+use super::{
+    rules_support::{REVERSE, dump, put, rectified, says, settled, sql, tenant, zones},
+    support::sync,
+};
+use testbed::{Lab, VmSpec};
+
+const ONE: &str = "1.2.0.192.in-addr.arpa";
+
+async fn ttl(lab: &Lab, name: &str, kind: &str, expected: u32) {
+    let found = lab.dns().await.dig_ttl(name, kind).expect("PowerDNS answers");
+    assert!(
+        !found.is_empty() && found.iter().all(|ttl| *ttl == expected),
+        "TTLs of {name} {kind}: {found:?}, not {expected}"
+    );
+}
+
+#[tokio::test]
+async fn records_have_60_seconds_or_what_dns_record_ttl_says() {
+    let lab = Lab::new("ttl").await;
+    let account = tenant(&lab, None, Some("corp.org"));
+    zones(&lab, &["corp.org", REVERSE]).await;
+    put(&lab, &account, "web", "192.0.2.1");
+    sync(&lab, &[]).await;
+    ttl(&lab, "web.corp.org", "A", 60).await;
+    ttl(&lab, ONE, "PTR", 60).await;
+}
+
+#[tokio::test]
+async fn a_change_of_the_ttl_is_an_update_in_place() {
+    let mut lab = Lab::new("ttl_changes").await;
+    let account = tenant(&lab, None, Some("corp.org"));
+    zones(&lab, &["corp.org", REVERSE]).await;
+    for at in 1..=30 {
+        let vm = VmSpec::new(&format!("vm{at}"), &account).v4(&format!("192.0.2.{at}"));
+        lab.world().create_vm(vm.group("www"));
+    }
+    sync(&lab, &[("DNS_RECORD_TTL", "300")]).await;
+    let before = dump(&lab).await;
+    let serial = lab.db.serial("corp.org").await.unwrap();
+    // Without a budget: a TTL is no loss.
+    let shorter = [("DNS_RECORD_TTL", "30"), ("DNS_MAX_LOSS_PERCENT", "0")];
+    sync(&lab, &shorter).await;
+    ttl(&lab, "vm7.corp.org", "A", 30).await;
+    ttl(&lab, &format!("www-{}.corp.org", &account[..8]), "A", 30).await;
+    ttl(&lab, "7.2.0.192.in-addr.arpa", "PTR", 30).await;
+    let but_ttl = |rows: Vec<testbed::Row>| -> Vec<testbed::Row> {
+        let ours = rows.into_iter().filter(|row| row.kind.as_deref() != Some("SOA"));
+        ours.map(|row| testbed::Row { ttl: row.ttl.filter(|ttl| *ttl == 3600), ..row }).collect()
+    };
+    assert_eq!(but_ttl(dump(&lab).await), but_ttl(before), "rows but for their TTLs: ids stay");
+    assert_eq!(lab.db.serial("corp.org").await.unwrap(), serial + 1, "the serial after one change of TTLs");
+    settled(&mut lab, &shorter).await;
+}
+
+#[tokio::test]
+async fn beside_a_foreign_row_of_a_group_name_the_rrset_has_the_lowest_ttl() {
+    let mut lab = Lab::new("ttl_foreign").await;
+    let account = tenant(&lab, None, Some("corp.org"));
+    zones(&lab, &["corp.org"]).await;
+    let group = format!("www-{}.corp.org", &account[..8]);
+    let foreign = lab.db.insert("corp.org", &group, "A", "198.51.100.1", 20).await.unwrap();
+    let one = lab.world().create_vm(VmSpec::new("one", &account).v4("192.0.2.1").group("www"));
+    sync(&lab, &[]).await;
+    says(&lab, &group, "A", &["192.0.2.1", "198.51.100.1"]).await;
+    ttl(&lab, &group, "A", 20).await;
+    ttl(&lab, "one.corp.org", "A", 60).await;
+    rectified(&lab, "corp.org").await;
+    settled(&mut lab, &[]).await;
+
+    lab.world().create_vm(VmSpec::new("two", &account).v4("192.0.2.2").v6("2001:db8::2").group("www"));
+    sync(&lab, &[]).await;
+    ttl(&lab, &group, "A", 20).await;
+    ttl(&lab, &group, "AAAA", 60).await;
+
+    sql(&lab, &format!("DELETE FROM records WHERE id = {foreign}")).await;
+    sync(&lab, &[]).await;
+    says(&lab, &group, "A", &["192.0.2.1", "192.0.2.2"]).await;
+    ttl(&lab, &group, "A", 60).await;
+    settled(&mut lab, &[]).await;
+
+    lab.world().set_group(&one, None);
+    sync(&lab, &[]).await;
+    says(&lab, &group, "A", &["192.0.2.2"]).await;
+}
+
+#[tokio::test]
+async fn a_foreign_row_that_joins_a_group_brings_its_lower_ttl() {
+    let mut lab = Lab::new("ttl_joins").await;
+    let account = tenant(&lab, None, Some("corp.org"));
+    zones(&lab, &["corp.org"]).await;
+    let group = format!("www-{}.corp.org", &account[..8]);
+    lab.world().create_vm(VmSpec::new("one", &account).v4("192.0.2.1").group("www"));
+    sync(&lab, &[]).await;
+    ttl(&lab, &group, "A", 60).await;
+    lab.db.insert("corp.org", &group, "A", "198.51.100.1", 20).await.unwrap();
+    let soa = "UPDATE records SET content = REPLACE(content, SUBSTRING_INDEX(SUBSTRING_INDEX(content, ' ', 3), ' ', -1), '2099010101') WHERE type = 'SOA'";
+    sql(&lab, soa).await;
+    sync(&lab, &[]).await;
+    ttl(&lab, &group, "A", 20).await;
+    settled(&mut lab, &[]).await;
+}
+
+#[tokio::test]
+async fn an_operator_who_re_times_a_group_sets_the_ttl_of_all_of_it() {
+    let mut lab = Lab::new("ttl_operator").await;
+    let account = tenant(&lab, None, Some("corp.org"));
+    zones(&lab, &["corp.org"]).await;
+    let group = format!("www-{}.corp.org", &account[..8]);
+    lab.world().create_vm(VmSpec::new("one", &account).v4("192.0.2.1").group("www"));
+    sync(&lab, &[]).await;
+    sql(&lab, &format!("UPDATE records SET ttl = 25 WHERE name = '{group}'")).await;
+    let two = lab.world().create_vm(VmSpec::new("two", &account).v4("192.0.2.2").group("www"));
+    sync(&lab, &[]).await;
+    says(&lab, &group, "A", &["192.0.2.1", "192.0.2.2"]).await;
+    ttl(&lab, &group, "A", 25).await;
+    settled(&mut lab, &[]).await;
+    lab.world().destroy_vm(&two);
+    sync(&lab, &[]).await;
+    says(&lab, &group, "A", &["192.0.2.1"]).await;
+    ttl(&lab, &group, "A", 25).await;
+}

@@ -1,0 +1,99 @@
+//! DNS_ZONES: which zones may be written, and for whose VMs.
+
+use super::{
+    rules_support::{REVERSE, dump, no_such_name, put, says, settled, zones},
+    support::sync,
+};
+use testbed::Lab;
+
+/// ROOT/acme, ROOT/acme/lab and ROOT/acme2, an account in each with the network domain given.
+fn tenants(lab: &Lab, domains: [&str; 3]) -> [String; 3] {
+    let world = lab.world();
+    let acme = world.add_domain("acme", &world.root(), None);
+    let places =
+        [acme.clone(), world.add_domain("lab", &acme, None), world.add_domain("acme2", &world.root(), None)];
+    [0, 1, 2].map(|at| world.add_account(&places[at], "ops", Some(domains[at])))
+}
+
+#[tokio::test]
+async fn an_item_allows_a_zone_and_the_zones_below_it_and_nothing_else() {
+    let mut lab = Lab::new("zone_list").await;
+    let [a, b, c] = tenants(&lab, ["corp.org", "sub.corp.org", "notcorp.org"]);
+    zones(&lab, &["corp.org", "sub.corp.org", "notcorp.org", REVERSE]).await;
+    put(&lab, &a, "web", "192.0.2.1");
+    put(&lab, &b, "web", "192.0.2.2");
+    put(&lab, &c, "web", "192.0.2.3");
+    let list = [("DNS_ZONES", "Corp.org.")];
+    sync(&lab, &list).await;
+    says(&lab, "web.corp.org", "A", &["192.0.2.1"]).await;
+    says(&lab, "web.sub.corp.org", "A", &["192.0.2.2"]).await;
+    no_such_name(&lab, "web.notcorp.org").await;
+    says(&lab, "1.2.0.192.in-addr.arpa", "PTR", &["web.corp.org."]).await;
+    says(&lab, "2.2.0.192.in-addr.arpa", "PTR", &["web.sub.corp.org."]).await;
+    no_such_name(&lab, "3.2.0.192.in-addr.arpa").await;
+    settled(&mut lab, &list).await;
+}
+
+#[tokio::test]
+async fn an_item_with_a_path_allows_the_zone_to_that_subtree_of_domains_alone() {
+    let mut lab = Lab::new("zone_path").await;
+    let [a, b, c] = tenants(&lab, ["corp.org", "corp.org", "corp.org"]);
+    zones(&lab, &["corp.org", "free.org", REVERSE]).await;
+    put(&lab, &a, "one", "192.0.2.1");
+    put(&lab, &b, "two", "192.0.2.2");
+    // The evil tenant is older than nobody: its name is free, and still not its to take.
+    put(&lab, &c, "three", "192.0.2.3");
+    let list = [("DNS_ZONES", "corp.org@ROOT/acme,free.org")];
+    sync(&lab, &list).await;
+    says(&lab, "one.corp.org", "A", &["192.0.2.1"]).await;
+    says(&lab, "two.corp.org", "A", &["192.0.2.2"]).await;
+    no_such_name(&lab, "three.corp.org").await;
+    no_such_name(&lab, "3.2.0.192.in-addr.arpa").await;
+    lab.world().set_account_network_domain(&c, Some("free.org"));
+    sync(&lab, &list).await;
+    says(&lab, "three.free.org", "A", &["192.0.2.3"]).await;
+    settled(&mut lab, &list).await;
+}
+
+#[tokio::test]
+async fn another_tenants_zone_as_network_domain_gets_a_tenant_nothing() {
+    let lab = Lab::new("evil_tenant").await;
+    let [bank, _, evil] = tenants(&lab, ["bank.org", "none.org", "evil.org"]);
+    zones(&lab, &["bank.org", "evil.org"]).await;
+    let list = [("DNS_ZONES", "bank.org@acme,evil.org@ROOT/acme2")];
+    put(&lab, &evil, "www", "198.51.100.66");
+    sync(&lab, &list).await;
+    says(&lab, "www.evil.org", "A", &["198.51.100.66"]).await;
+    // First come: nobody holds www.bank.org yet.
+    lab.world().set_account_network_domain(&evil, Some("bank.org"));
+    sync(&lab, &list).await;
+    no_such_name(&lab, "www.bank.org").await;
+    put(&lab, &bank, "www", "192.0.2.1");
+    sync(&lab, &list).await;
+    says(&lab, "www.bank.org", "A", &["192.0.2.1"]).await;
+}
+
+#[tokio::test]
+async fn reverse_zones_are_limited_only_if_one_is_listed() {
+    let lab = Lab::new("reverse_list").await;
+    let [a, _, _] = tenants(&lab, ["corp.org", "none.org", "none.org"]);
+    zones(&lab, &["corp.org", REVERSE, "100.51.198.in-addr.arpa"]).await;
+    put(&lab, &a, "one", "192.0.2.1");
+    put(&lab, &a, "two", "198.51.100.2");
+    sync(&lab, &[("DNS_ZONES", "corp.org,2.0.192.in-addr.arpa")]).await;
+    says(&lab, "1.2.0.192.in-addr.arpa", "PTR", &["one.corp.org."]).await;
+    no_such_name(&lab, "2.100.51.198.in-addr.arpa").await;
+    sync(&lab, &[("DNS_ZONES", "corp.org")]).await;
+    says(&lab, "2.100.51.198.in-addr.arpa", "PTR", &["two.corp.org."]).await;
+}
+
+#[tokio::test]
+async fn a_list_of_reverse_zones_alone_allows_no_forward_zone() {
+    let lab = Lab::new("reverse_only").await;
+    let [a, _, _] = tenants(&lab, ["corp.org", "none.org", "none.org"]);
+    zones(&lab, &["corp.org", REVERSE]).await;
+    put(&lab, &a, "one", "192.0.2.1");
+    let before = dump(&lab).await;
+    sync(&lab, &[("DNS_ZONES", REVERSE)]).await;
+    assert_eq!(dump(&lab).await, before, "rows where no forward zone is allowed");
+}
