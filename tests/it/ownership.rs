@@ -1,6 +1,7 @@
 //! Promises 2, 3 and 6 on the real servers: operators edit, and the program keeps its hands off.
 
 use super::support::{LIMIT, answers, example, once, quick, sync, vm};
+use mysql_async::prelude::Queryable;
 use serde_json::json;
 use testbed::{Lab, Row, VmSpec, poll, run_once};
 
@@ -187,8 +188,8 @@ async fn an_operators_insert_between_reading_and_commit_is_noticed() {
     let insert = "INSERT INTO records (domain_id, name, type, content, ttl, prio, disabled, auth) \
                   SELECT id, 'web.domain.com', 'A', '198.51.100.1', 300, 0, 0, 1 FROM domains \
                   WHERE name = 'domain.com'";
-    mysql_async::prelude::Queryable::query_drop(&mut operator, "START TRANSACTION").await.unwrap();
-    mysql_async::prelude::Queryable::query_drop(&mut operator, insert).await.unwrap();
+    operator.query_drop("START TRANSACTION").await.unwrap();
+    operator.query_drop(insert).await.unwrap();
     let env = quick(&lab, &[]);
     let pass = tokio::spawn(async move { run_once(super::support::PROGRAM, &["sync"], &env).await });
     // The program has planned without that row, and its locking re-read waits for it.
@@ -199,7 +200,7 @@ async fn an_operators_insert_between_reading_and_commit_is_noticed() {
         if waiting[0] > 0 { Ok(()) } else { Err("nobody waits".into()) }
     })
     .await;
-    mysql_async::prelude::Queryable::query_drop(&mut operator, "COMMIT").await.unwrap();
+    operator.query_drop("COMMIT").await.unwrap();
     let output = pass.await.unwrap().unwrap();
     assert_eq!(output.code, 0, "{}{}", output.stdout, output.stderr);
     assert_eq!(lab.db.contents("web.domain.com", "A").await.unwrap(), ["198.51.100.1"]);
