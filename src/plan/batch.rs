@@ -70,8 +70,8 @@ pub fn assemble(decisions: Vec<(OwnerName, Decision)>, rows: &[Row], rectified: 
     batch.seen.sort_by(|a, b| a.name.cmp(&b.name));
     batch.deletes.sort_by_key(|owned| owned.row().id);
     batch.retimes.sort_by_key(|(owned, _)| owned.row().id);
-    batch.puts.sort_by(|a, b| key(&a.entry).cmp(&key(&b.entry)));
-    batch.endings.sort_by(|a, b| key(&a.entry).cmp(&key(&b.entry)));
+    batch.puts.sort_by_cached_key(|one| key(&one.entry));
+    batch.endings.sort_by_cached_key(|one| key(&one.entry));
     batch.inserts.sort_by(|a, b| (&a.name, &a.rtype, &a.content).cmp(&(&b.name, &b.rtype, &b.content)));
     batch
 }
