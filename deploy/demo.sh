@@ -113,8 +113,8 @@ start_controller() {
 
 # --keep: something else holds the pipe from now on.
 stay() {
-  # In a session of its own: no terminal ends it.
-  setsid sleep infinity </dev/null >/dev/null 2>&1 &
+  # In a session of its own: no terminal ends it. A plain `kill` does.
+  (trap - INT TERM HUP && exec setsid sleep infinity) </dev/null >/dev/null 2>&1 &
   local holder=$!
   disown -a
   exec 9>&-
@@ -225,8 +225,8 @@ serials() {
 
 # --- the tour ------------------------------------------------------------------------------------------
 
-require_packages "$install" "${packages[@]}"
 find_programs
+require_packages "$install" "${packages[@]}"
 echo "Building (debug; minutes at the first time) ..."
 run cargo build --quiet --locked --workspace
 bin=$(realpath "${CARGO_TARGET_DIR:-target}")/debug
