@@ -41,14 +41,15 @@ pub fn changes<'a>(decisions: &[(OwnerName, Decision)], rows: &'a [Row]) -> BTre
 }
 
 /// The transaction. `rectified` belongs to [`changes`] of the same decisions; `rows` are all rows of
-/// the decisions' names.
+/// the decisions' names, in the order of names.
 pub fn assemble(decisions: Vec<(OwnerName, Decision)>, rows: &[Row], rectified: Vec<Rectified>) -> Batch {
     let mut batch = Batch::default();
     for (name, decision) in decisions {
         if decision.is_empty() {
             continue;
         }
-        let rows = rows.iter().filter(|row| row.name == name).cloned().collect();
+        let first = rows.partition_point(|row| row.name < name);
+        let rows = rows[first..].iter().take_while(|row| row.name == name).cloned().collect();
         batch.seen.push(Seen { name, rows });
         batch.deletes.extend(decision.deletes.into_iter().map(|(owned, _)| owned));
         batch.retimes.extend(decision.retimes);
@@ -70,8 +71,8 @@ pub fn assemble(decisions: Vec<(OwnerName, Decision)>, rows: &[Row], rectified: 
     batch.seen.sort_by(|a, b| a.name.cmp(&b.name));
     batch.deletes.sort_by_key(|owned| owned.row().id);
     batch.retimes.sort_by_key(|(owned, _)| owned.row().id);
-    batch.puts.sort_by(|a, b| key(&a.entry).cmp(&key(&b.entry)));
-    batch.endings.sort_by(|a, b| key(&a.entry).cmp(&key(&b.entry)));
+    batch.puts.sort_by_cached_key(|put| key(&put.entry));
+    batch.endings.sort_by_cached_key(|ending| key(&ending.entry));
     batch.inserts.sort_by(|a, b| (&a.name, &a.rtype, &a.content).cmp(&(&b.name, &b.rtype, &b.content)));
     batch
 }

@@ -130,7 +130,7 @@ impl<'a, 's: 'a> Column<'a, 's> {
             assess(&entries, state.rows, |entry| zone_of(entry).map(|zone| zone.id), state.stray);
         let conditions = conditions(&entries, &verdicts);
         let holdings: Vec<Holding> = (entries.iter().zip(&verdicts))
-            .filter(|(_, verdict)| !matches!(verdict, Verdict::ZoneGone))
+            .filter(|(entry, verdict)| holds(claims, entry, verdict))
             .map(|(entry, _)| Holding { vm: entry.vm, kind: entry.kind, account: entry.account })
             .collect();
         let wants = wants(state, claims, &holdings, &conditions, forward);
@@ -164,6 +164,16 @@ impl<'a, 's: 'a> Column<'a, 's> {
     /// The claims that have the name, with their indexes.
     pub fn serving(&self) -> impl Iterator<Item = (usize, &Want<'a>)> {
         self.wants.iter().enumerate().filter(|(_, want)| want.served)
+    }
+}
+
+/// Whether an entry gives its VM or its account the name. One that ends with nothing to show for it does
+/// not: what is decided next must see the same holder.
+fn holds(claims: &[Claim], entry: &Entry, verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::ZoneGone => false,
+        Verdict::Deleted => claims.iter().any(|claim| (claim.vm, claim.kind) == (entry.vm, entry.kind)),
+        _ => true,
     }
 }
 

@@ -35,9 +35,8 @@ impl Column<'_, '_> {
         let operators = own.condition.is_operators();
         match &own.verdict {
             Verdict::ZoneGone if (self.state.zone_gone)(own.entry) => Fate::End("its zone is gone"),
-            Verdict::ZoneGone => Fate::Stay,
             Verdict::Deleted if own.ended() || !self.keeps_absence(own) => Fate::End("deleted by hand"),
-            Verdict::Deleted => Fate::Stay,
+            Verdict::ZoneGone | Verdict::Deleted => Fate::Stay,
             _ if operators && own.ended() => Fate::End("its claim ended; the operator's edit stays"),
             _ if operators || own.standing == Standing::Keep => Fate::Stay,
             Verdict::Intact(owned) | Verdict::Retimed(owned) => match self.taker(own) {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     ledger::Verdict,
-    model::{EntryPut, OwnedRow, RecordType, Ttl},
+    model::{Entry, EntryPut, OwnedRow, RecordType, Ttl},
 };
 use std::collections::HashMap;
 
@@ -53,13 +53,11 @@ impl Ground<'_, '_, '_> {
                 continue;
             }
             out.retimes.push((owned.clone(), ttl));
-            match out.puts.iter_mut().find(|put| own.says(&put.entry.rtype, &put.entry.content)) {
-                Some(put) => put.entry.ttl = ttl,
-                None => {
-                    let mut entry = own.entry.clone();
-                    entry.ttl = ttl;
-                    out.puts.push(EntryPut { entry });
-                }
+            let put = out.puts.iter_mut().find(|put| own.says(&put.entry.rtype, &put.entry.content));
+            if let Some(put) = put {
+                put.entry.ttl = ttl;
+            } else {
+                out.puts.push(EntryPut { entry: Entry { ttl, ..own.entry.clone() } });
             }
         }
     }

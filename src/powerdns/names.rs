@@ -115,15 +115,15 @@ async fn entries(session: &mut Session, names: &[OwnerName], owner: &OwnerId) ->
     Ok(entries)
 }
 
-/// Reads names. Entries first: a row that another owner id writes meanwhile is foreign either way.
+/// Reads names; of those `around` only the rows. Entries first: a row that another owner id writes meanwhile is foreign either way.
 pub(super) async fn read(
     session: &mut Session,
     names: &[OwnerName],
+    around: &[OwnerName],
     owner: &OwnerId,
 ) -> Result<NameRows, DbError> {
-    let names = sorted(names.iter().cloned());
-    let entries = entries(session, &names, owner).await?;
-    let rows = rows(session, &names, false).await?;
+    let entries = entries(session, &sorted(names.iter().cloned()), owner).await?;
+    let rows = rows(session, &sorted(names.iter().chain(around).cloned()), false).await?;
 
     let same: HashSet<_> = rows.iter().map(|row| (row.zone, &row.name, &row.rtype, &row.content)).collect();
     let wanted: BTreeMap<RecordId, &OwnerName> = entries

@@ -47,8 +47,17 @@ impl Reader {
 
     /// Everything that stands at these names.
     pub async fn names(&self, names: &[OwnerName]) -> Result<NameRows, DbError> {
+        self.names_and_around(names, &[]).await
+    }
+
+    /// Everything that stands at these names, and the rows, without their entries, at those around them.
+    pub async fn names_and_around(
+        &self,
+        names: &[OwnerName],
+        around: &[OwnerName],
+    ) -> Result<NameRows, DbError> {
         let mut session = self.database.session().await?;
-        names::read(&mut session, names, &self.database.settings().owner).await
+        names::read(&mut session, names, around, &self.database.settings().owner).await
     }
 
     /// Sends every own entry with the row of its record id, about 1000 at a time. An error means that

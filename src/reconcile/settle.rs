@@ -3,7 +3,7 @@
 
 use super::{deep::Deep, world::World};
 use crate::{
-    model::{Barrier, Batch, Content, Entry, Kind, OwnerName, RecordType, Row, VmId, Zone, ZoneId},
+    model::{Barrier, Batch, Claim, Content, Entry, Kind, OwnerName, RecordType, Row, VmId, Zone, ZoneId},
     plan::{self, Decision, Losses, MAX_ROWS, NameState, Standing},
     powerdns::{Committed, DbError, NameRows, Reader, WriteError, Writer},
     rectify::{Below, children_to_read, rectify},
@@ -11,6 +11,7 @@ use crate::{
 use std::{
     cell::RefCell,
     collections::{BTreeSet, HashMap},
+    iter::successors,
 };
 
 /// Names with their decisions, and the transaction that carries them.
@@ -61,14 +62,21 @@ impl Settler {
         names: &[OwnerName],
         losses: Losses,
     ) -> Result<Prepared, DbError> {
-        let read = self.reader.names(&names_to_read(world, names)).await?;
+        let claims_of = |world: &World| names.iter().map(|name| world.claims_at(name)).collect();
+        // A claim costs its VM's whole wish: they are computed once.
+        let mut claims: Vec<Vec<Claim>> = claims_of(world);
+        let around = names_around(world, names, &claims);
+        let read = Read::new(self.reader.names_and_around(names, &around).await?);
         let mut also = Vec::new();
         for name in names {
             also.extend(notice_alias(world, name, &read));
         }
+        if !also.is_empty() {
+            claims = claims_of(world);
+        }
         let (mut decisions, mut deferred, mut rows) = (Vec::new(), Vec::new(), 0);
-        for name in names {
-            let decision = self.decide(world, name, &read, losses);
+        for (name, claims) in names.iter().zip(&claims) {
+            let decision = self.decide(world, name, claims, &read, losses);
             if rows > 0 && rows + decision.rows() > MAX_ROWS {
                 deferred.push(name.clone());
                 continue;
@@ -76,7 +84,7 @@ impl Settler {
             rows += decision.rows();
             decisions.push((name.clone(), decision));
         }
-        let batch = self.batch(world, &decisions, &read).await?;
+        let batch = self.batch(world, &decisions, &read.names).await?;
         Ok(Prepared { decisions, deferred, also, batch })
     }
 
@@ -96,8 +104,14 @@ impl Settler {
         Ok(committed)
     }
 
-    fn decide(&self, world: &World, name: &OwnerName, read: &NameRows, losses: Losses) -> Decision {
-        let claims = world.claims_at(name);
+    fn decide(
+        &self,
+        world: &World,
+        name: &OwnerName,
+        claims: &[Claim],
+        read: &Read,
+        losses: Losses,
+    ) -> Decision {
         let known: RefCell<HashMap<(VmId, Kind), Standing>> = RefCell::default();
         let standing = |entry: &Entry| {
             *known.borrow_mut().entry((entry.vm, entry.kind)).or_insert_with(|| world.standing(entry))
@@ -106,11 +120,11 @@ impl Settler {
         let state = NameState {
             name,
             zone: zone_of(world, name, read),
-            rows: read.rows_at(name.as_str()),
-            entries: read.entries_at(name.as_str()),
-            claims: &claims,
+            rows: read.names.rows_at(name.as_str()),
+            entries: read.names.entries_at(name.as_str()),
+            claims,
             zones: &world.zones,
-            stray: &|id| read.stray(id),
+            stray: &|id| read.names.stray(id),
             standing: &standing,
             forbidden: &|entry, zone| world.forbidden(entry, zone),
             stands: &stands,
@@ -120,12 +134,12 @@ impl Settler {
     }
 
     /// Whether an address stands, enabled and visible, at a forward name.
-    fn stands(&self, world: &World, read: &NameRows, target: &OwnerName, address: &Content) -> bool {
+    fn stands(&self, world: &World, read: &Read, target: &OwnerName, address: &Content) -> bool {
         if let Some(comes) = self.overlay.0.get(&(target.clone(), address.clone())) {
             return *comes;
         }
         let Ok(zone) = zone_of(world, target, read) else { return false };
-        let rows = read.rows_at(target.as_str());
+        let rows = read.names.rows_at(target.as_str());
         rows.iter().all(|row| row.rtype != RecordType::Cname || row.disabled || row.zone != zone.id)
             && rows.iter().any(|row| {
                 row.zone == zone.id
@@ -158,47 +172,71 @@ impl Settler {
         let wanted: Vec<OwnerName> = wanted.into_iter().collect();
         let below =
             if wanted.is_empty() { Vec::new() } else { self.reader.names(&wanted).await?.rows().to_vec() };
+        let mut under: HashMap<&str, Vec<&Row>> = HashMap::new();
+        for row in &below {
+            for above in above(row.name.as_str()) {
+                under.entry(above).or_default().push(row);
+            }
+        }
         let rectified = changes
             .iter()
             .filter_map(|(id, change)| {
                 let zone = world.zones.with_id(*id)?;
-                Some(rectify(zone, change, |name, decided| Below::of_rows(name, &below, decided)))
+                let of = |name: &OwnerName| under.get(name.as_str()).into_iter().flatten().copied();
+                Some(rectify(zone, change, |name, decided| Below::of_rows(name, of(name), decided)))
             })
             .collect();
         Ok(plan::assemble(decisions.to_vec(), read.rows(), rectified))
     }
 }
 
-/// The names, everything above them up to the apex, and the forward names that reverse names point at.
-fn names_to_read(world: &World, names: &[OwnerName]) -> Vec<OwnerName> {
-    let mut all: BTreeSet<OwnerName> = names.iter().cloned().collect();
-    let mut targets: BTreeSet<OwnerName> = BTreeSet::new();
-    for name in names {
-        for claim in world.claims_at(name) {
-            targets.extend(claim.targets);
+/// What was read.
+struct Read {
+    names: NameRows,
+    /// Where the enabled NS and DNAME rows stand: few, and asked for at each name above each name.
+    cuts: HashMap<OwnerName, Vec<(ZoneId, RecordType)>>,
+}
+
+impl Read {
+    fn new(names: NameRows) -> Self {
+        let mut cuts: HashMap<OwnerName, Vec<(ZoneId, RecordType)>> = HashMap::new();
+        for row in names.rows().iter().filter(|row| !row.disabled) {
+            if matches!(row.rtype, RecordType::Ns | RecordType::Dname) {
+                cuts.entry(row.name.clone()).or_default().push((row.zone, row.rtype.clone()));
+            }
         }
+        Self { names, cuts }
     }
-    all.extend(targets);
-    let mut above: BTreeSet<OwnerName> = BTreeSet::new();
-    for name in &all {
+}
+
+/// The names above a name, nearest first.
+fn above(name: &str) -> impl Iterator<Item = &str> {
+    successors(Some(name), |name| name.split_once('.').map(|(_, parent)| parent)).skip(1)
+}
+
+/// The forward names that reverse names point at, and everything above all of them up to the apex.
+fn names_around(world: &World, names: &[OwnerName], claims: &[Vec<Claim>]) -> Vec<OwnerName> {
+    let targets = claims.iter().flatten().flat_map(|claim| &claim.targets);
+    let mut around: BTreeSet<OwnerName> = targets.clone().cloned().collect();
+    let mut between: BTreeSet<&str> = BTreeSet::new();
+    for name in names.iter().chain(targets) {
         if let Some(zone) = world.zones.enclosing(name.as_str()) {
-            above.insert(zone.name.clone());
-            let between = name.ancestors_below(zone.name.as_str());
-            above.extend(between.filter_map(|text| OwnerName::stored(text).ok()));
+            around.insert(zone.name.clone());
+            between.extend(name.ancestors_below(zone.name.as_str()));
         }
     }
-    all.extend(above);
-    all.into_iter().collect()
+    around.extend(between.into_iter().filter_map(|text| OwnerName::stored(text).ok()));
+    around.into_iter().collect()
 }
 
 /// The zone in which a name is written, or what forbids it.
-fn zone_of<'a>(world: &'a World, name: &OwnerName, read: &NameRows) -> Result<&'a Zone, Barrier> {
+fn zone_of<'a>(world: &'a World, name: &OwnerName, read: &Read) -> Result<&'a Zone, Barrier> {
     let zone = world.zones.enclosing(name.as_str()).ok_or(Barrier::NoZone)?;
     if let Some(why) = zone.unwritable() {
         return Err(Barrier::Zone(why));
     }
     let has = |at: &str, rtype: &RecordType| {
-        read.rows_at(at).iter().any(|row| row.zone == zone.id && !row.disabled && row.rtype == *rtype)
+        read.cuts.get(at).is_some_and(|cuts| cuts.iter().any(|cut| (cut.0, &cut.1) == (zone.id, rtype)))
     };
     let apex = zone.name.as_str();
     if name.as_str() != apex {
@@ -222,7 +260,7 @@ fn zone_of<'a>(world: &'a World, name: &OwnerName, read: &NameRows) -> Result<&'
 
 /// Notices a CNAME that a classless reverse delegation (RFC 2317) has put at a reverse name, or that it
 /// has gone. Returns the names that have to be settled again for it.
-fn notice_alias(world: &mut World, name: &OwnerName, read: &NameRows) -> Vec<OwnerName> {
+fn notice_alias(world: &mut World, name: &OwnerName, read: &Read) -> Vec<OwnerName> {
     if !name.is_arpa() {
         return Vec::new();
     }
@@ -231,7 +269,7 @@ fn notice_alias(world: &mut World, name: &OwnerName, read: &NameRows) -> Vec<Own
         return Vec::new();
     }
     let target =
-        zone_of(world, name, read).ok().and_then(|zone| alias_at(read.rows_at(name.as_str()), zone.id));
+        zone_of(world, name, read).ok().and_then(|zone| alias_at(read.names.rows_at(name.as_str()), zone.id));
     let target = target.filter(|target| {
         let zone = world.zones.enclosing(target.as_str());
         target != name

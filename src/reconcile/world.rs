@@ -47,10 +47,17 @@ pub struct World {
     /// VMs of which a trigger announced a change, by the names that it touched and that are not
     /// settled yet.
     announced: HashMap<OwnerName, Vec<VmId>>,
+    /// VMs of which a trigger announced a change while their owner was in no listing.
+    announced_frozen: HashSet<VmId>,
     /// VMs that only the ledger knows.
     orphans: HashMap<VmId, Orphan>,
     /// Zone ids of entries that no zone has, and how many resyncs have seen that.
     missing_zones: HashMap<ZoneId, u8>,
+    /// Names that the listing under way, or the last one, has changed silently: its audit marks them in
+    /// its time, but an event that named the VM wants them at once, and announces what they lose.
+    absorbed: HashMap<VmId, Vec<OwnerName>>,
+    /// Whether listings are noted there: the first one changes everything.
+    absorbing: bool,
     reads: u64,
 }
 
@@ -64,8 +71,11 @@ impl World {
             settings,
             gone: HashMap::new(),
             announced: HashMap::new(),
+            announced_frozen: HashSet::new(),
             orphans: HashMap::new(),
             missing_zones: HashMap::new(),
+            absorbed: HashMap::new(),
+            absorbing: false,
             reads: 0,
         }
     }
@@ -76,6 +86,12 @@ impl World {
         ReadSeq(self.reads)
     }
 
+    /// A listing begins. `first`: nothing was settled before it.
+    pub fn begin_listing(&mut self, first: bool) {
+        self.absorbed = HashMap::new();
+        self.absorbing = !first;
+    }
+
     fn wish(&self, vm: &Vm) -> Verdict {
         desired::wish(vm, &self.owners, &self.zones, &self.settings)
     }
@@ -84,9 +100,25 @@ impl World {
     /// for a VM that shows no address; `triggered`: an event had named the VM.
     pub fn apply(&mut self, vm: Vm, read: ReadSeq, listing: bool, triggered: bool) -> Applied {
         let id = vm.id;
+        let mut applied = self.observe(vm, read, listing, triggered);
+        if listing && self.absorbing && !applied.touched.is_empty() {
+            self.absorbed.entry(id).or_default().extend(applied.touched.iter().cloned());
+        }
+        if triggered && let Some(names) = self.absorbed.remove(&id) {
+            for name in &names {
+                self.announced.entry(name.clone()).or_default().push(id);
+            }
+            applied.touched.extend(names);
+        }
+        applied
+    }
+
+    fn observe(&mut self, vm: Vm, read: ReadSeq, listing: bool, triggered: bool) -> Applied {
+        let id = vm.id;
         let (names, rejections, blank, ownerless) = match self.wish(&vm) {
             Verdict::Gone => return self.bury(id, read, true),
-            Verdict::Frozen(_) => (Vec::new(), Vec::new(), false, true),
+            // It keeps what it has, so its names stay known: they are settled again when it thaws or goes.
+            Verdict::Frozen(_) => (self.names_known(id), Vec::new(), false, true),
             Verdict::Wished { wish, blank } => (names_of(&wish.claims), wish.rejections, blank, false),
         };
         let change = self.inventory.put(vm, read, names);
@@ -105,7 +137,10 @@ impl World {
         } else if listing && self.inventory.note_blank(id, read) == BELIEVED {
             touched.extend(self.inventory.get(id).into_iter().flat_map(Known::names));
         }
-        if triggered && change.before.is_some_and(|before| before != Difference::default()) {
+        let differs = change.before.is_some_and(|before| before != Difference::default());
+        if triggered && differs && ownerless {
+            self.announced_frozen.insert(id);
+        } else if triggered && differs {
             for name in &touched {
                 self.announced.entry(name.clone()).or_default().push(id);
             }
@@ -130,11 +165,16 @@ impl World {
     /// Computes a VM's claims anew, after owners or zones have changed.
     pub fn recompute(&mut self, id: VmId) -> Applied {
         let Some(known) = self.inventory.get(id) else { return Applied::default() };
-        let (names, rejections) = match self.wish(known.vm()) {
-            Verdict::Wished { wish, .. } => (names_of(&wish.claims), wish.rejections),
-            Verdict::Frozen(_) | Verdict::Gone => (Vec::new(), Vec::new()),
+        let Verdict::Wished { wish, .. } = self.wish(known.vm()) else {
+            return Applied { rejections: Some(Vec::new()), ..Applied::default() };
         };
-        let touched = self.inventory.rename_claims(id, names, false);
+        let touched = self.inventory.rename_claims(id, names_of(&wish.claims), false);
+        if self.announced_frozen.remove(&id) {
+            for name in &touched {
+                self.announced.entry(name.clone()).or_default().push(id);
+            }
+        }
+        let rejections = wish.rejections;
         Applied { touched, rejections: Some(rejections), ownerless: false }
     }
 
@@ -168,6 +208,10 @@ impl World {
             })
     }
 
+    fn names_known(&self, id: VmId) -> Vec<OwnerName> {
+        self.inventory.get(id).map(|known| known.names().collect()).unwrap_or_default()
+    }
+
     /// The VMs that only the ledger knows.
     pub fn orphans(&self) -> impl Iterator<Item = VmId> {
         self.orphans.keys().copied()
@@ -189,6 +233,7 @@ impl World {
     /// orphans that are left, the listing before this audit has lacked.
     pub fn prune(&mut self, with_entries: &HashSet<VmId>, listing: ReadSeq) {
         self.gone.retain(|vm, _| with_entries.contains(vm));
+        self.announced_frozen.retain(|vm| with_entries.contains(vm));
         self.orphans.retain(|vm, _| with_entries.contains(vm));
         for orphan in self.orphans.values_mut() {
             orphan.lacked.get_or_insert((listing, listing));

@@ -202,8 +202,25 @@ fn a_vm_whose_owner_no_listing_has_keeps_what_it_has() {
     world.apply(vm(1, "web", Some("192.0.2.1")), ReadSeq(1), true, false);
     world.owners = OwnerIndex::new(&Owners::default());
     assert_eq!(world.standing(&entry), Standing::Keep);
-    assert_eq!(world.recompute(VmId::from_u128(1)).touched.len(), 2);
+    world.recompute(VmId::from_u128(1));
     assert!(world.claims_at(&entry.name).is_empty());
+    // It is given to somebody who is not listed yet either; when he is, the old name is looked at again.
+    let theirs = |key: &str| OwnerKey::Account(DOMAIN, key.into());
+    let moved = Vm { owner: theirs("new"), ..vm(1, "web", Some("192.0.2.1")) };
+    world.apply(moved, ReadSeq(2), false, true);
+    let account = Account {
+        id: AccountId::from_u128(8),
+        name: "new".into(),
+        domain: DOMAIN,
+        network_domain: Some("b.org".into()),
+    };
+    let domain = Domain { id: DOMAIN, parent: None, path: "ROOT".into(), level: 0, network_domain: None };
+    world.owners =
+        OwnerIndex::new(&Owners { accounts: vec![account], domains: vec![domain], projects: vec![] });
+    world.zones = Zones::new([zone(1, "a.org"), zone(3, "b.org")], HashMap::new());
+    let touched = world.recompute(VmId::from_u128(1)).touched;
+    assert!(touched.contains(&entry.name), "{touched:?}");
+    assert_eq!(world.standing(&entry), Standing::Living { announced: true });
 }
 
 #[test]
@@ -230,6 +247,19 @@ fn a_change_that_a_trigger_named_is_announced_until_its_names_are_settled() {
     assert_eq!(world.standing(&entry), Standing::Living { announced: true });
     world.settled(&entry.name);
     assert_eq!(world.standing(&entry), Standing::Living { announced: false });
+}
+
+#[test]
+fn an_event_whose_change_a_listing_has_absorbed_still_announces_it() {
+    let mut world = world();
+    let entry = address(1, "web.a.org", "192.0.2.1");
+    world.apply(vm(1, "web", Some("192.0.2.1")), ReadSeq(1), true, false);
+    world.begin_listing(false);
+    world.apply(vm(1, "newer", Some("192.0.2.1")), ReadSeq(2), true, false);
+    assert_eq!(world.standing(&entry), Standing::Living { announced: false });
+    let touched = world.apply(vm(1, "newer", Some("192.0.2.1")), ReadSeq(3), false, true).touched;
+    assert!(touched.contains(&entry.name) && touched.contains(&name("newer.a.org")), "{touched:?}");
+    assert_eq!(world.standing(&entry), Standing::Living { announced: true });
 }
 
 #[test]

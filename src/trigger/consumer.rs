@@ -238,7 +238,7 @@ impl Context {
     /// A group without a committed offset would begin where the partition ends *when its first fetch is
     /// answered*; an event between the assignment (and the resync that follows it) and that moment would
     /// be lost. So the end is written down as the group's offset before the partition is taken.
-    fn anchor(&self, consumer: &BaseConsumer<Self>, assigned: &TopicPartitionList) -> Result<(), KafkaError> {
+    fn anchor(consumer: &BaseConsumer<Self>, assigned: &TopicPartitionList) -> Result<(), KafkaError> {
         let mut list = TopicPartitionList::new();
         for one in assigned.elements() {
             list.add_partition(one.topic(), one.partition());
@@ -262,7 +262,7 @@ impl ConsumerContext for Context {
         if let Rebalance::Assign(list) = rebalance
             && self.from_the_end
             && list.count() > 0
-            && let Err(error) = self.anchor(consumer, list)
+            && let Err(error) = Self::anchor(consumer, list)
         {
             tracing::warn!(%error, "cannot note where the Kafka partitions end: events of the next moments may wait for a resync");
         }

@@ -2,12 +2,15 @@
 
 mod bad_api;
 mod bad_events;
+mod contention;
 mod down;
 mod grants;
 mod http;
 mod lease;
+mod losses;
 mod main_job;
 mod message_shapes;
+mod ownership;
 mod powerdns_room;
 mod rules_addresses;
 mod rules_classless;

@@ -107,9 +107,9 @@ async fn stays_rectified(test: &str, secure: &[&[&str]]) {
     let account = tenant(&lab, None, Some("a.b.corp.org"));
     let both = ["corp.org", "192.in-addr.arpa"];
     zones(&lab, &both).await;
-    lab.db.insert("corp.org", "www.corp.org", "A", "198.51.100.1", 60).await.unwrap();
-    lab.db.insert("corp.org", "cut.corp.org", "NS", "ns.elsewhere.org", 60).await.unwrap();
-    lab.db.insert("corp.org", "deep.x.cut2.corp.org", "NS", "ns.elsewhere.org", 60).await.unwrap();
+    lab.db.insert("corp.org", "www.corp.org", "A", "198.51.100.1", 60).await.expect("a row");
+    lab.db.insert("corp.org", "cut.corp.org", "NS", "ns.elsewhere.org", 60).await.expect("a row");
+    lab.db.insert("corp.org", "deep.x.cut2.corp.org", "NS", "ns.elsewhere.org", 60).await.expect("a row");
     let dns = lab.dns().await;
     for zone in both {
         dns.pdnsutil(&["secure-zone", zone]).expect("secure-zone works");
