@@ -13,17 +13,19 @@ use std::{
 pub async fn schema(config: Option<&Config>) -> Result<Exit> {
     let text = match config {
         Some(config) => {
-            let database =
-                powerdns::Database::new(&config.powerdns_settings(), Arc::new(Metrics::default()))?;
+            let settings = config.powerdns_settings();
+            let database = powerdns::Database::new(&settings, Arc::new(Metrics::default()))?;
             match database.schema_text().await {
                 Ok(text) => text,
+                // Also a user who has no rights yet comes here: they are what is asked for.
                 Err(error) => format!(
-                    "-- The database could not be asked ({error}); this is for PowerDNS's own schema.\n{}",
-                    powerdns::schema_text_default()
+                    "-- The database could not be asked ({}); this is for PowerDNS's own schema.\n{}",
+                    error.to_string().replace('\n', " "),
+                    powerdns::schema_text_default(&settings.database, &settings.user)
                 ),
             }
         }
-        None => powerdns::schema_text_default(),
+        None => powerdns::schema_text_default("pdns", "cs_powerdns"),
     };
     write!(stdout().lock(), "{text}")?;
     Ok(Exit::Done)

@@ -131,8 +131,8 @@ fn text(database: &str, user: &str, charset: &str, collation: &str) -> String {
 }
 
 /// The SQL of `schema` for PowerDNS's own schema, for when no database can be asked.
-pub fn schema_text_default() -> String {
-    text("pdns", "cs_powerdns", "latin1", "latin1_swedish_ci")
+pub fn schema_text_default(database: &str, user: &str) -> String {
+    text(database, user, "latin1", "latin1_swedish_ci")
 }
 
 impl Database {
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn schema_is_plain_sql_with_every_table_and_its_grant() {
-        let text = schema_text_default();
+        let text = schema_text_default("pdns", "cs_powerdns");
         for table in TABLES {
             assert!(text.contains(&format!("CREATE TABLE IF NOT EXISTS {table} (")), "{table}");
             assert!(text.contains(&format!("DELETE ON `pdns`.{table} TO 'cs_powerdns'@'%';")), "{table}");
