@@ -32,7 +32,7 @@ fn expunge(world: &World, ids: &[String]) {
 
 /// How many A rows there are.
 async fn count(lab: &Lab) -> usize {
-    let rows = lab.db.rows_of_zone("domain.com").await.unwrap();
+    let rows = lab.db.rows_of_zone("domain.com").await.expect("rows");
     rows.iter().filter(|row| row.kind.as_deref() == Some("A")).count()
 }
 
