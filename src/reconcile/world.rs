@@ -83,7 +83,7 @@ impl World {
         let id = vm.id;
         let (names, rejections, blank, ownerless) = match self.wish(&vm) {
             Verdict::Gone => return self.bury(id, read, true),
-            Verdict::Frozen(_) => (Vec::new(), Vec::new(), false, true),
+            Verdict::Frozen(_) => (self.names_of_known(id), Vec::new(), false, true),
             Verdict::Wished { wish, blank } => (names_of(&wish.claims), wish.rejections, blank, false),
         };
         let change = self.inventory.put(vm, read, names);
@@ -129,7 +129,9 @@ impl World {
         let Some(known) = self.inventory.get(id) else { return Applied::default() };
         let (names, rejections) = match self.wish(known.vm()) {
             Verdict::Wished { wish, .. } => (names_of(&wish.claims), wish.rejections),
-            Verdict::Frozen(_) | Verdict::Gone => (Vec::new(), Vec::new()),
+            // It keeps its names, so that they are touched once its owner is known, or once it is gone.
+            Verdict::Frozen(_) => (self.names_of_known(id), Vec::new()),
+            Verdict::Gone => (Vec::new(), Vec::new()),
         };
         let touched = self.inventory.rename_claims(id, names, false);
         Applied { touched, rejections: Some(rejections), ownerless: false }
@@ -206,9 +208,22 @@ impl World {
         self.missing_zones.get(&entry.zone).is_some_and(|seen| *seen >= BELIEVED)
     }
 
-    /// Forgets what was announced for a name that has been settled.
+    /// Forgets what was announced for a name that has been settled; not of frozen VMs, about whose changes
+    /// nothing is decided before their owner is known.
     pub fn settled(&mut self, name: &OwnerName) {
-        self.announced.remove(name);
+        let Some(mut vms) = self.announced.remove(name) else { return };
+        vms.retain(|id| {
+            let known = self.inventory.get(*id);
+            known.is_some_and(|known| matches!(self.wish(known.vm()), Verdict::Frozen(_)))
+        });
+        vms.dedup();
+        if !vms.is_empty() {
+            self.announced.insert(name.clone(), vms);
+        }
+    }
+
+    fn names_of_known(&self, id: VmId) -> Vec<OwnerName> {
+        self.inventory.get(id).into_iter().flat_map(|known| known.names()).collect()
     }
 
     /// The claims on a name, in the order of age, with those that a classless reverse delegation
