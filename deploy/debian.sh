@@ -39,7 +39,8 @@ install_packages() (
     as_root chmod 755 "$policy"
   fi
   as_root apt-get update -qq
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null
+  as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+    apt-get install -qq -y --no-install-recommends "$@" >/dev/null
 )
 
 # require_packages yes|no PACKAGE...: sees to it that they are there; `no` installs nothing.

@@ -186,9 +186,12 @@ fn install(dir: &Path, data: &Path) -> Result<()> {
         .arg(format!("--tmpdir={}", dir.join("tmp").display()))
         .arg(format!("--user={}", user()?))
         .args(["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0"])
+        // Otherwise it refuses on a machine that cannot look up its own name.
+        .arg("--force")
         .output()
         .context("mariadb-install-db")?;
-    ensure!(done.status.success(), "mariadb-install-db: {}", String::from_utf8_lossy(&done.stderr));
+    let said = [done.stdout, done.stderr].concat();
+    ensure!(done.status.success(), "mariadb-install-db: {}", String::from_utf8_lossy(&said));
     Ok(())
 }
 
