@@ -268,10 +268,6 @@ impl World {
         }
     }
 
-    fn names_of_known(&self, id: VmId) -> Vec<OwnerName> {
-        self.inventory.get(id).into_iter().flat_map(|known| known.names()).collect()
-    }
-
     /// The claims on a name, in the order of age, with those that a classless reverse delegation
     /// (RFC 2317) sends here and without those that it sends away.
     pub fn claims_at(&self, name: &OwnerName) -> Vec<Claim> {
