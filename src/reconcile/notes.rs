@@ -337,6 +337,7 @@ impl Engine {
                 self.writer = Some((self.database.writer(&lease), lease));
                 self.bound = None;
                 self.bind_not_before = Moment::default();
+                self.assigned = false;
                 self.read_anew();
                 self.bind().await
             }
@@ -390,6 +391,13 @@ impl Engine {
     pub(super) fn take_delivery(&mut self, delivery: Delivery) {
         let now = self.now();
         match &delivery.arrival {
+            // Events between the first listing and the first assignment reached nobody: the resync that
+            // makes up for them does not wait for its turn. A rebalance's does.
+            Arrival::Assigned
+                if !std::mem::replace(&mut self.assigned, true) && !self.resync.is_running() =>
+            {
+                self.resync.begin_anew();
+            }
             Arrival::Assigned => self.resync.request(now),
             Arrival::Marks(marks) => {
                 for mark in marks.clone() {
