@@ -75,6 +75,7 @@ pub struct Parts {
 }
 
 /// See the module.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state machine")]
 pub struct Engine {
     pub(super) settings: Settings,
     pub(super) world: World,
