@@ -223,7 +223,7 @@ impl World {
     }
 
     fn names_of_known(&self, id: VmId) -> Vec<OwnerName> {
-        self.inventory.get(id).into_iter().flat_map(|known| known.names()).collect()
+        self.inventory.get(id).into_iter().flat_map(crate::inventory::Known::names).collect()
     }
 
     /// The claims on a name, in the order of age, with those that a classless reverse delegation
