@@ -109,7 +109,7 @@ fn world() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
 
     /// Promise 2, and the rules that forbid losses: checked on the rows, with no word of the planner's own.
     #[test]

@@ -75,6 +75,7 @@ pub struct Parts {
 }
 
 /// See the module.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state machine")]
 pub struct Engine {
     pub(super) settings: Settings,
     pub(super) world: World,
@@ -91,6 +92,8 @@ pub struct Engine {
     pub(super) audit: Option<Audit>,
     /// When the latest listings began, to tell how far two of them are apart.
     pub(super) listings: Vec<(ReadSeq, Moment)>,
+    /// Kafka partitions were assigned since the lease was taken.
+    pub(super) assigned: bool,
     /// A complete listing was read.
     pub(super) listed: bool,
     /// An audit has ended since the lease was taken.
@@ -151,6 +154,7 @@ impl Engine {
             resync: Resync::new(settings.resync_interval, settings.resync_min_interval),
             audit: None,
             listings: Vec::new(),
+            assigned: false,
             listed: false,
             audited: false,
             serials: HashMap::new(),

@@ -13,10 +13,12 @@ mod engine;
 mod error;
 mod holder;
 mod losses;
+mod marks;
 mod notes;
 mod report;
 mod settle;
 mod tasks;
+mod tenure;
 mod work;
 mod world;
 #[cfg(test)]

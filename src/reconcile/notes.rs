@@ -1,7 +1,6 @@
 //! What arrives: pages, look-ups, zones, the ledger's stream, events, the lease.
 
 use super::{
-    Tenure,
     audit::{Audit, Flaw},
     engine::{AGAIN, Aim, Engine, ZONES_EVERY},
     error::EngineError,
@@ -11,11 +10,10 @@ use super::{
 use crate::{
     desired::OwnerIndex,
     metrics::chain,
-    model::{Mark, Owners, ReadSeq, Vm, VmId},
+    model::{Owners, ReadSeq, Vm, VmId},
     observe::Pass,
-    powerdns::{Bound, DbError},
-    queue::{Moment, Priority, Urgency},
-    trigger::{Arrival, Delivery},
+    powerdns::DbError,
+    queue::{Moment, Priority},
 };
 use std::time::{Instant, SystemTime};
 
@@ -236,40 +234,6 @@ impl Engine {
         Ok(())
     }
 
-    /// The right cloud (design 7): binds the owner id at the first run, refuses another cloud ever after.
-    pub(super) async fn check_cloud(&mut self, cloud: &str) -> Result<(), EngineError> {
-        let other = |bound: &str, owner: &str| EngineError::OtherCloud {
-            owner: owner.to_owned(),
-            bound: bound.to_owned(),
-            seen: cloud.to_owned(),
-        };
-        let owner = self.settings.plan.owner.clone();
-        self.cloud = Some(cloud.to_owned());
-        if let Some(bound) = &self.bound {
-            return if bound == cloud { Ok(()) } else { Err(other(bound, &owner)) };
-        }
-        let stored = match &self.writer {
-            Some((_, lease)) => match self.database.bind_cloud(lease, cloud).await {
-                Ok(Bound::Same | Bound::New) => Some(cloud.to_owned()),
-                Ok(Bound::Other(bound)) => return Err(other(&bound, &owner)),
-                Err(error) => {
-                    tracing::warn!(error = %chain(&error), "cannot bind the owner id to its cloud");
-                    None
-                }
-            },
-            None => match self.settler.reader.bound_cloud().await {
-                Ok(Some(bound)) if bound != cloud => return Err(other(&bound, &owner)),
-                Ok(_) => None,
-                Err(error) => {
-                    tracing::debug!(error = %chain(&error), "cannot read the bound cloud");
-                    None
-                }
-            },
-        };
-        self.bound = stored;
-        Ok(())
-    }
-
     fn recompute_all(&mut self) {
         let ids: Vec<VmId> = self.world.inventory.iter().map(|known| known.vm().id).collect();
         for id in ids {
@@ -328,131 +292,6 @@ impl Engine {
                     self.mark(&name, Priority::Repair);
                 }
             }
-        }
-    }
-
-    pub(super) async fn take_tenure(&mut self, tenure: Tenure) -> Result<(), EngineError> {
-        match tenure {
-            Tenure::Held(lease) => {
-                self.writer = Some((self.database.writer(&lease), lease));
-                self.bound = None;
-                self.bind_not_before = Moment::default();
-                self.read_anew();
-                self.bind().await
-            }
-            Tenure::Lost if self.settings.aim == Aim::Serve => {
-                self.stand_down();
-                Ok(())
-            }
-            Tenure::Lost => Err(EngineError::LeaseLost),
-        }
-    }
-
-    /// Binds the owner id to the cloud, or finds that it is bound to another, as soon as both the lease
-    /// and the cloud are known.
-    pub(super) async fn bind(&mut self) -> Result<(), EngineError> {
-        let now = self.now();
-        let due = self.writer.is_some() && self.bound.is_none() && now >= self.bind_not_before;
-        match self.cloud.clone() {
-            Some(cloud) if due => {
-                self.bind_not_before = now.plus(AGAIN);
-                self.check_cloud(&cloud).await
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// What was read before the lease came may be older than what the last holder wrote of it: before
-    /// anything is written, everything is read again, and at once.
-    fn read_anew(&mut self) {
-        self.listed = false;
-        self.audited = false;
-        self.audit = None;
-        if self.resync.is_running() {
-            self.tasks.abort_resync();
-            self.listings.pop();
-            self.board.give_up_pass(Instant::now());
-        }
-        self.resync.begin_anew();
-    }
-
-    /// What is dirty is the next holder's business; what is known stays, so that a standby is warm.
-    pub(super) fn stand_down(&mut self) {
-        self.writer = None;
-        self.bound = None;
-        self.audit = None;
-        self.audited = false;
-        self.names = crate::queue::DirtyNames::new();
-        self.losses = super::losses::PendingLosses::default();
-        self.unsettled.clear();
-    }
-
-    pub(super) fn take_delivery(&mut self, delivery: Delivery) {
-        let now = self.now();
-        match &delivery.arrival {
-            Arrival::Assigned => self.resync.request(now),
-            Arrival::Marks(marks) => {
-                for mark in marks.clone() {
-                    self.take_mark(mark);
-                }
-            }
-        }
-        delivery.acknowledge();
-        if self.vms.overflowing(self.world.inventory.len()) {
-            let (world, inventory) = (&self.world, &self.world.inventory);
-            self.vms.collapse(|id| inventory.get(id).is_some() || world.is_orphan(id));
-            self.resync.request(now);
-        }
-    }
-
-    fn take_mark(&mut self, mark: Mark) {
-        let now = self.now();
-        let inventory = &self.world.inventory;
-        let all = |known: &mut dyn Iterator<Item = VmId>| known.collect::<Vec<_>>();
-        let (ids, gone, owners): (Vec<VmId>, bool, bool) = match mark {
-            Mark::Vm { id, said_gone } => (vec![id], said_gone, false),
-            Mark::Nic(nic) => {
-                (all(&mut inventory.vm_of_nic(nic).map(|known| known.vm().id).into_iter()), false, false)
-            }
-            Mark::Ip(ip) => {
-                (all(&mut inventory.vm_of_ip(ip).map(|known| known.vm().id).into_iter()), false, false)
-            }
-            Mark::Network(network) => {
-                (all(&mut inventory.vms_of_network(network).map(|known| known.vm().id)), false, false)
-            }
-            Mark::Account { id, said_gone } => {
-                let ids = match self.world.owners.account_key(id) {
-                    Some((domain, name)) => {
-                        all(&mut inventory.vms_of_account(domain, name).map(|known| known.vm().id))
-                    }
-                    None => Vec::new(),
-                };
-                (if said_gone { ids } else { Vec::new() }, said_gone, true)
-            }
-            Mark::Domain { id, said_gone } => {
-                let subtree = self.world.owners.subtree(id);
-                let ids = subtree
-                    .into_iter()
-                    .flat_map(|domain| inventory.vms_of_domain(domain))
-                    .map(|known| known.vm().id);
-                (if said_gone { ids.collect() } else { Vec::new() }, said_gone, true)
-            }
-            Mark::Project { id, said_gone } => {
-                (all(&mut inventory.vms_of_project(id).map(|known| known.vm().id)), said_gone, true)
-            }
-            Mark::Resync => {
-                self.resync.request(now);
-                return;
-            }
-        };
-        self.owners_wanted |= owners;
-        // An interface that no known VM has is somebody's new one. An unknown public address is not
-        // worth a resync: no record of ours depends on one, and port forwarding names them all day.
-        if ids.is_empty() && matches!(mark, Mark::Nic(_)) {
-            self.resync.request(now);
-        }
-        for id in ids {
-            self.vms.mark(id, gone, Urgency::Live, now);
         }
     }
 

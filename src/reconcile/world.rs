@@ -254,9 +254,18 @@ impl World {
         self.missing_zones.get(&entry.zone).is_some_and(|seen| *seen >= BELIEVED)
     }
 
-    /// Forgets what was announced for a name that has been settled.
+    /// Forgets what was announced for a name that has been settled; not of frozen VMs, about whose changes
+    /// nothing is decided before their owner is known.
     pub fn settled(&mut self, name: &OwnerName) {
-        self.announced.remove(name);
+        let Some(mut vms) = self.announced.remove(name) else { return };
+        vms.retain(|id| {
+            let known = self.inventory.get(*id);
+            known.is_some_and(|known| matches!(self.wish(known.vm()), Verdict::Frozen(_)))
+        });
+        vms.dedup();
+        if !vms.is_empty() {
+            self.announced.insert(name.clone(), vms);
+        }
     }
 
     /// The claims on a name, in the order of age, with those that a classless reverse delegation

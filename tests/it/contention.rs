@@ -8,7 +8,7 @@ const COMMON: &[(&str, &str)] = &[("DNS_COMMON_ZONE", "common.org"), ("DNS_ADD_T
 /// A second account, and the common zone.
 async fn two_accounts(lab: &Lab) -> String {
     let domain = example(lab).await;
-    lab.db.zone("common.org").await.unwrap();
+    lab.db.zone("common.org").await.expect("a zone");
     lab.world().add_account(&domain, "others", Some("others.org"))
 }
 

@@ -2,7 +2,8 @@
 //! without the help of a resync.
 
 use super::support::{ACCOUNT, EVENTS_ONLY, answers, example, serve_events, vm};
-use testbed::{Generation, Lab, VmSpec};
+use std::time::Duration;
+use testbed::{Fault, Generation, Lab, VmSpec};
 
 const GROUP: &str = "edd2ab05.domain.com";
 
@@ -79,6 +80,43 @@ async fn owners_are_followed(generation: Generation) {
         answers(&lab, name, "A", &[]).await;
     }
     answers(&lab, "stays.corp.example", "A", &["192.0.2.30"]).await;
+    drop(controller);
+}
+
+#[tokio::test]
+async fn a_vm_that_moves_to_an_owner_not_known_yet_takes_its_names_along() {
+    let lab = lab_with_kafka("owner_late").await;
+    let domain = example(&lab).await;
+    lab.db.zone("else.example").await.unwrap();
+    // What nobody announced is held: a move is announced, whenever its owner becomes known.
+    let settings = [EVENTS_ONLY[0], EVENTS_ONLY[1], ("DNS_MAX_LOSS_PERCENT", "0")];
+    let controller = serve_events(&lab, &settings).await;
+    let id = lab.world().create_vm(vm("web", "192.0.2.10"));
+    answers(&lab, "web.domain.com", "A", &["192.0.2.10"]).await;
+    lab.sim.fail_next_of("listAccounts", 1, Fault::Late(Duration::from_secs(2)));
+    let other = lab.world().add_account(&domain, "others", Some("else.example"));
+    lab.world().move_vm(&id, &other);
+    answers(&lab, "web.else.example", "A", &["192.0.2.10"]).await;
+    answers(&lab, "web.domain.com", "A", &[]).await;
+    answers(&lab, "10.2.0.192.in-addr.arpa", "PTR", &["web.else.example."]).await;
+    drop(controller);
+}
+
+#[tokio::test]
+async fn vms_whose_owner_is_gone_before_them_lose_their_names_once_they_are_gone() {
+    let lab = lab_with_kafka("owner_gone_first").await;
+    let domain = example(&lab).await;
+    lab.db.zone("else.example").await.unwrap();
+    let other = lab.world().add_account(&domain, "others", Some("else.example"));
+    let settings = [EVENTS_ONLY[0], EVENTS_ONLY[1], ("DNS_MAX_LOSS_PERCENT", "0")];
+    let controller = serve_events(&lab, &settings).await;
+    lab.world().create_vm(VmSpec { owner: other.clone(), ..vm("web", "192.0.2.10") });
+    answers(&lab, "web.else.example", "A", &["192.0.2.10"]).await;
+    answers(&lab, "10.2.0.192.in-addr.arpa", "PTR", &["web.else.example."]).await;
+    lab.sim.fail_next_of("listVirtualMachines", 1, Fault::Late(Duration::from_secs(2)));
+    lab.world().delete_account(&other);
+    answers(&lab, "web.else.example", "A", &[]).await;
+    answers(&lab, "10.2.0.192.in-addr.arpa", "PTR", &[]).await;
     drop(controller);
 }
 

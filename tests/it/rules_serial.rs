@@ -59,6 +59,7 @@ async fn an_event_moves_the_serial_of_each_changed_zone_by_one_step() {
     counted(&lab, &["corp.org", REVERSE]).await;
     let web = put(&lab, &account, "web", "192.0.2.1");
     let _controller = serve(&lab, &[("RESYNC_INTERVAL", "1h")]).await;
+    answers(&lab, "1.2.0.192.in-addr.arpa", "PTR", &["web.corp.org."]).await;
     // Until this one is served, the events of the topic may not have been heard yet.
     put(&lab, &account, "probe", "192.0.2.2");
     answers(&lab, "2.2.0.192.in-addr.arpa", "PTR", &["probe.corp.org."]).await;
