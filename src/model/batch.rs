@@ -101,6 +101,16 @@ impl Batch {
             && self.endings.is_empty()
     }
 
+    /// How many rows of `records` it writes, serials apart.
+    pub fn rows(&self) -> usize {
+        self.deletes.len()
+            + self.retimes.len()
+            + self.inserts.len()
+            + self.ents_out.len()
+            + self.ents_in.len()
+            + self.reorders.len()
+    }
+
     /// The zones whose SOA serial must move: those with a change that a query could see. Sorted.
     pub fn zones(&self) -> Vec<ZoneId> {
         let mut zones: Vec<ZoneId> = (self.deletes.iter().map(|owned| owned.row().zone))

@@ -84,7 +84,13 @@ impl Settler {
             rows += decision.rows();
             decisions.push((name.clone(), decision));
         }
-        let batch = self.batch(world, &decisions, &read.names).await?;
+        let mut batch = self.batch(world, &decisions, &read.names).await?;
+        // Scattered addresses bring up to a dozen empty non-terminals each, which nobody has counted yet.
+        while batch.rows() > MAX_ROWS && decisions.len() > 1 {
+            let keep = (decisions.len() * MAX_ROWS / batch.rows()).max(1);
+            deferred.extend(decisions.drain(keep..).map(|(name, _)| name));
+            batch = self.batch(world, &decisions, &read.names).await?;
+        }
         Ok(Prepared { decisions, deferred, also, batch })
     }
 

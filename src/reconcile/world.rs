@@ -47,8 +47,6 @@ pub struct World {
     /// VMs of which a trigger announced a change, by the names that it touched and that are not
     /// settled yet.
     announced: HashMap<OwnerName, Vec<VmId>>,
-    /// VMs of which a trigger announced a change while their owner was in no listing.
-    announced_frozen: HashSet<VmId>,
     /// VMs that only the ledger knows.
     orphans: HashMap<VmId, Orphan>,
     /// Zone ids of entries that no zone has, and how many resyncs have seen that.
@@ -71,7 +69,6 @@ impl World {
             settings,
             gone: HashMap::new(),
             announced: HashMap::new(),
-            announced_frozen: HashSet::new(),
             orphans: HashMap::new(),
             missing_zones: HashMap::new(),
             absorbed: HashMap::new(),
@@ -138,9 +135,7 @@ impl World {
             touched.extend(self.inventory.get(id).into_iter().flat_map(Known::names));
         }
         let differs = change.before.is_some_and(|before| before != Difference::default());
-        if triggered && differs && ownerless {
-            self.announced_frozen.insert(id);
-        } else if triggered && differs {
+        if triggered && differs {
             for name in &touched {
                 self.announced.entry(name.clone()).or_default().push(id);
             }
@@ -169,11 +164,6 @@ impl World {
             return Applied { rejections: Some(Vec::new()), ..Applied::default() };
         };
         let touched = self.inventory.rename_claims(id, names_of(&wish.claims), false);
-        if self.announced_frozen.remove(&id) {
-            for name in &touched {
-                self.announced.entry(name.clone()).or_default().push(id);
-            }
-        }
         let rejections = wish.rejections;
         Applied { touched, rejections: Some(rejections), ownerless: false }
     }
@@ -233,7 +223,6 @@ impl World {
     /// orphans that are left, the listing before this audit has lacked.
     pub fn prune(&mut self, with_entries: &HashSet<VmId>, listing: ReadSeq) {
         self.gone.retain(|vm, _| with_entries.contains(vm));
-        self.announced_frozen.retain(|vm| with_entries.contains(vm));
         self.orphans.retain(|vm, _| with_entries.contains(vm));
         for orphan in self.orphans.values_mut() {
             orphan.lacked.get_or_insert((listing, listing));
