@@ -52,6 +52,15 @@ pub enum SuperviseError {
         #[source]
         source: std::io::Error,
     },
+    /// A one-shot verb cannot read from CloudStack.
+    #[error("cannot read from CloudStack at CS_ENDPOINT={endpoint}")]
+    Api {
+        /// The API's URL.
+        endpoint: String,
+        /// Why not.
+        #[source]
+        source: ApiError,
+    },
     /// The engine.
     #[error("the reconciler ended")]
     Engine(#[source] EngineError),
@@ -228,7 +237,10 @@ pub async fn once(services: Services) -> Result<Report, SuperviseError> {
         holding = Some(tokio::spawn(held));
     }
     let parts = Parts { client, database: database.clone(), board, metrics, deliveries, tenure };
-    let result = Engine::new(engine, parts).run(cancel.clone()).await.map_err(SuperviseError::Engine);
+    let result = Engine::new(engine, parts).run(cancel.clone()).await.map_err(|error| match error {
+        EngineError::Api(source) => SuperviseError::Api { endpoint: cloudstack.endpoint, source },
+        error => SuperviseError::Engine(error),
+    });
     cancel.cancel();
     if let Some(holding) = holding {
         let _ = tokio::time::timeout(FAREWELL, holding).await;

@@ -111,6 +111,8 @@ pub struct Engine {
     pub(super) settle_failure: Option<String>,
     pub(super) failed_resyncs: u32,
     pub(super) first_failure: Option<Moment>,
+    /// Why the last resync of a one-shot run failed, until one succeeds.
+    pub(super) last_failure: Option<EngineError>,
     pub(super) unsettled: HashMap<OwnerName, u32>,
     pub(super) report: Report,
     pub(super) tasks: Tasks,
@@ -166,6 +168,7 @@ impl Engine {
             settle_failure: None,
             failed_resyncs: 0,
             first_failure: None,
+            last_failure: None,
             unsettled: HashMap::new(),
             report: Report::default(),
             tasks: Tasks::new(client, database.reader()),
@@ -186,6 +189,7 @@ impl Engine {
             self.start_work();
             self.drain_notes().await?;
             self.bind().await?;
+            self.check_patience()?;
             if self.may_settle() {
                 let worked = self.settle_some().await?;
                 if worked {

@@ -184,6 +184,7 @@ impl Engine {
         }
         self.failed_resyncs = 0;
         self.first_failure = None;
+        self.last_failure = None;
         self.board.note_pass(Pass::Resync, Instant::now(), Ok(()));
         self.world.inventory.prune_tombstones(listing);
         let began = self.listings.iter().find(|(seq, _)| *seq == listing).map_or(now, |(_, at)| *at);
@@ -211,15 +212,29 @@ impl Engine {
         };
         tracing::warn!(error = %text, "resync failed: tries again");
         self.board.note_pass(Pass::Resync, Instant::now(), Err(text));
-        let first = *self.first_failure.get_or_insert(now);
-        let given_up = !transient || now.since(first) > super::engine::PATIENCE;
-        if self.settings.aim == Aim::Serve || !given_up {
-            return Ok(());
-        }
-        Err(match failure {
+        self.first_failure.get_or_insert(now);
+        let error = match failure {
             Failure::Api(error) => EngineError::Api(error),
             Failure::Db(error) => EngineError::Db(error),
-        })
+        };
+        if self.settings.aim == Aim::Serve {
+            return Ok(());
+        }
+        if !transient {
+            return Err(error);
+        }
+        self.last_failure = Some(error);
+        Ok(())
+    }
+
+    /// Ends a one-shot run whose servers have stayed away for too long; the next try would come later.
+    pub(super) fn check_patience(&mut self) -> Result<(), EngineError> {
+        let waited = self.first_failure.map(|first| self.now().since(first)).unwrap_or_default();
+        let over = waited > super::engine::PATIENCE && !self.resync.is_running();
+        match self.last_failure.take_if(|_| over) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
     }
 
     /// Takes the owners; claims are computed anew where they matter.
