@@ -36,7 +36,7 @@ fn entry(record: RecordId, last: u8, kind: Kind) -> Entry {
         vm: VmId::from_u128(1),
         account: AccountId::from_u128(7),
         kind,
-        held: 0,
+        held: None,
         on_hold: false,
     }
 }

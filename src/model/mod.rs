@@ -9,6 +9,7 @@
 mod batch;
 mod claim;
 mod complete;
+mod held;
 mod id;
 mod mark;
 mod name;
@@ -22,6 +23,7 @@ mod zone;
 pub use batch::{Batch, Ending, EntryPut, NewRow, Reorder, Seen};
 pub use claim::{Claim, Kind, Rejection, Wish};
 pub use complete::{Complete, ReadSeq};
+pub use held::{HeldSet, HeldSetError};
 pub use id::{AccountId, DomainId, IdError, IpId, NetworkId, NicId, ProjectId, VmId};
 pub use mark::Mark;
 pub use name::{Label, NameError, OwnerName, ZoneName, reverse_name};

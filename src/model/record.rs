@@ -1,6 +1,6 @@
 //! Rows of PowerDNS's `records` table, and entries of the ledger.
 
-use super::{AccountId, Kind, OwnerName, VmId, ZoneId};
+use super::{AccountId, HeldSet, Kind, OwnerName, VmId, ZoneId};
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -204,8 +204,8 @@ pub struct Entry {
     pub account: AccountId,
     /// The claim's kind.
     pub kind: Kind,
-    /// The short hash of the held set that it is in, 0 for none.
-    pub held: u64,
+    /// The held set that it is in.
+    pub held: Option<HeldSet>,
     /// The claim is on hold: nothing is written for it until it ends.
     pub on_hold: bool,
 }

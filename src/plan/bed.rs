@@ -8,22 +8,28 @@
 //! former 7 domain.com                 the id that a zone had when it was last written
 //! claim 1 name .1 ::1 age=5           of VM 1; also account=7, shared, to=a.domain.com,b.domain.com
 //! row #10 A .1 ttl=300 disabled       also zone=2, at=other.domain.com
-//! entry 1 name A .1 #10 ttl=60        also zone=7, hold, owner=other, account=7
+//! entry 1 name A .1 #10 ttl=60        also zone=7, hold, held=ab12, owner=other, account=7
 //! vm 1 gone                           also quietly-gone, announced, frozen
 //! stands a.domain.com .1              an address at a forward name
 //! barrier delegation                  also dname, no-zone, secondary: the name may not be written
 //! forbidden 2                         rows in this zone may not be touched
 //! zone-gone                           missing zones have been missing for two resyncs
 //! hold                                losses that nobody announced are held
+//! hold ab12                           and entries get this set that have none
+//! approved ab12                       this set may go
 //! mode upsert-only, recreate false, ttl 120
 //! ```
 
 use super::{Decision, Losses, Mode, NameState, Settings, Standing, decide};
 use crate::model::{
-    AccountId, Barrier, Claim, Content, Dnssec, Entry, Kind, OwnerName, RecordId, RecordType, Row,
+    AccountId, Barrier, Claim, Content, Dnssec, Entry, HeldSet, Kind, OwnerName, RecordId, RecordType, Row,
     SerialKind, SoaContent, Ttl, Unwritable, VmId, Zone, ZoneId, ZoneKind, Zones,
 };
-use std::{collections::HashMap, fmt::Write as _, net::IpAddr};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt::Write as _,
+    net::IpAddr,
+};
 
 /// One owner name and all that a decision asks about.
 #[derive(Debug, Clone)]
@@ -41,6 +47,7 @@ pub struct Bed {
     forbidden: Vec<ZoneId>,
     zone_gone: bool,
     pub losses: Losses,
+    pub approved: HashSet<HeldSet>,
     pub settings: Settings,
 }
 
@@ -50,6 +57,11 @@ pub fn name(text: &str) -> OwnerName {
 
 pub fn vm(number: u128) -> VmId {
     VmId::from_u128(number)
+}
+
+/// A held set's hash without its leading zeros.
+fn set(text: &str) -> HeldSet {
+    HeldSet::new(u32::from_str_radix(text, 16).unwrap()).unwrap()
 }
 
 fn address(text: &str) -> Option<IpAddr> {
@@ -110,6 +122,7 @@ impl Bed {
             forbidden: vec![],
             zone_gone: false,
             losses: Losses::Allow,
+            approved: HashSet::new(),
             settings: Settings {
                 owner: "default".into(),
                 ttl: Ttl(60),
@@ -159,7 +172,8 @@ impl Bed {
             }
             "forbidden" => self.forbidden.push(word(1).parse().unwrap()),
             "zone-gone" => self.zone_gone = true,
-            "hold" => self.losses = Losses::Hold,
+            "hold" => self.losses = Losses::Hold { set: words.0.get(1).map(|text| set(text)) },
+            "approved" => _ = self.approved.insert(set(word(1))),
             "mode" => {
                 self.settings.mode = match word(1) {
                     "upsert-only" => Mode::UpsertOnly,
@@ -220,7 +234,7 @@ impl Bed {
             vm: words.vm(1),
             account: AccountId::from_u128(words.number("account", 7).into()),
             kind: Kind::read(words.0[2]).unwrap(),
-            held: 0,
+            held: words.option("held").map(set),
             on_hold: words.flag("hold"),
         }
     }
@@ -261,6 +275,7 @@ impl Bed {
                     .any(|(name, address)| name == target && Some(*address) == content.address())
             },
             zone_gone: &|_| self.zone_gone,
+            approved: &self.approved,
         };
         decide(&state, &self.settings, self.losses)
     }
@@ -334,9 +349,11 @@ pub fn text(decision: &Decision) -> String {
     }
     for put in decision.puts.iter().map(|put| &put.entry).filter(|entry| entry.record != 0) {
         let hold = if put.on_hold { " hold" } else { "" };
+        let held = put.held.map_or_else(String::new, |set| format!(" held={:x}", set.number()));
         let (vm, ttl, place) = (put.vm.as_u128(), put.ttl.0, zone(put.zone));
         let (rtype, what) = (&put.rtype, short(&put.content));
-        let _ = writeln!(text, "= {vm} {} {rtype} {what} #{} ttl={ttl}{place}{hold}", put.kind, put.record);
+        let _ =
+            writeln!(text, "= {vm} {} {rtype} {what} #{} ttl={ttl}{place}{hold}{held}", put.kind, put.record);
     }
     for ending in &decision.endings {
         let entry = &ending.entry;
@@ -345,8 +362,16 @@ pub fn text(decision: &Decision) -> String {
             let _ = writeln!(text, "end {} {} ({})", entry.rtype, short(&entry.content), ending.why);
         }
     }
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for (what, set) in (decision.held.iter().map(|loss| ("held", loss.set)))
+        .chain(decision.carried.iter().map(|set| ("carried", Some(*set))))
+    {
+        let set = set.map_or_else(String::new, |set| format!(" {:x}", set.number()));
+        *counts.entry(format!("{what}{set}")).or_default() += 1;
+    }
+    let counts = counts.iter().map(|(what, n)| (what.as_str(), *n));
     for (what, n) in
-        [("losses", decision.losses), ("held", decision.held), ("left behind", decision.left_behind)]
+        [("losses", decision.losses)].into_iter().chain(counts).chain([("left behind", decision.left_behind)])
     {
         if n > 0 {
             let _ = writeln!(text, "{what}: {n}");

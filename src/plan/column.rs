@@ -2,12 +2,12 @@
 
 use super::{
     fate::Fate,
-    state::{NameState, Settings, Standing},
+    state::{Losses, NameState, Settings, Standing},
 };
 use crate::{
     desired::{Holding, rank_forward, rank_ptr},
     ledger::{Verdict, assess},
-    model::{Claim, Content, Entry, Kind, OwnedRow, RecordType, VmId, Zone},
+    model::{Claim, Content, Entry, HeldSet, Kind, OwnedRow, RecordType, VmId, Zone},
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -44,6 +44,8 @@ pub(super) struct Own<'a, 's> {
     pub condition: Condition,
     /// Decided later: an entry stays unless something else is said.
     pub fate: Fate,
+    /// Why its row would go, if that is held back.
+    pub held: Option<&'static str>,
 }
 
 impl Own<'_, '_> {
@@ -113,8 +115,7 @@ pub(super) struct Column<'a, 's> {
     pub settings: &'a Settings,
     pub own: Vec<Own<'a, 's>>,
     pub wants: Vec<Want<'a>>,
-    /// Records that must not go yet, by the claim that has them.
-    pub held: BTreeMap<Key, u64>,
+    pub losses: Losses,
 }
 
 impl<'a, 's: 'a> Column<'a, 's> {
@@ -124,6 +125,7 @@ impl<'a, 's: 'a> Column<'a, 's> {
         entries: Vec<&'a Entry>,
         claims: &'a [Claim],
         forward: bool,
+        losses: Losses,
     ) -> Self {
         let zone_of = |entry: &Entry| state.zones.of_entry(entry.zone, &entry.name);
         let (verdicts, places) =
@@ -146,9 +148,10 @@ impl<'a, 's: 'a> Column<'a, 's> {
                 live: live.get(&(entry.vm, entry.kind)).copied(),
                 condition: condition_of(&conditions, (entry.vm, entry.kind)),
                 fate: Fate::Stay,
+                held: None,
             })
             .collect();
-        Self { state, settings, own, wants, held: BTreeMap::new() }
+        Self { state, settings, own, wants, losses }
     }
 
     /// The zone in which the name is written.
@@ -159,6 +162,30 @@ impl<'a, 's: 'a> Column<'a, 's> {
     /// Another zone answers for the name by now: what stands here answers nothing.
     pub fn is_invisible(&self, owned: &OwnedRow) -> bool {
         self.zone().is_some_and(|zone| zone.id != owned.row().zone)
+    }
+
+    /// Whether records of this claim must not go yet.
+    pub fn is_held(&self, key: Key) -> bool {
+        self.own.iter().any(|own| own.held.is_some() && own.key() == key)
+    }
+
+    /// The held set that an entry is in, or is in from now on.
+    pub fn set_of(&self, own: &Own<'_, '_>) -> Option<HeldSet> {
+        own.entry.held.or(match self.losses {
+            Losses::Hold { set } => set,
+            Losses::Allow => None,
+        })
+    }
+
+    /// Whether an operator lets go what an entry of this set stands for.
+    pub fn is_approved(&self, set: Option<HeldSet>) -> bool {
+        set.is_some_and(|set| self.state.approved.contains(&set))
+    }
+
+    /// Whether it draws on the budget that this row goes: not if a trigger or an operator said so, nor if
+    /// it answers nothing any more.
+    pub fn is_loss(&self, own: &Own<'_, '_>, owned: &OwnedRow) -> bool {
+        !own.announced() && !self.is_invisible(owned) && !self.is_approved(self.set_of(own))
     }
 
     /// The claims that have the name, with their indexes.

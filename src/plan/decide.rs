@@ -20,16 +20,16 @@ pub fn decide(state: &NameState<'_>, settings: &Settings, losses: Losses) -> Dec
         let claims: Vec<Claim> =
             state.claims.iter().filter(|claim| (claim.kind != Kind::Ptr) == forward).cloned().collect();
         if !own.is_empty() || !claims.is_empty() {
-            decide_column(&mut Column::new(state, settings, own, &claims, forward), losses, &mut decision);
+            decide_column(&mut Column::new(state, settings, own, &claims, forward, losses), &mut decision);
         }
     }
     decision
 }
 
 /// First what becomes of our entries, then what each claim gets, then the TTLs of what stays.
-fn decide_column(column: &mut Column<'_, '_>, losses: Losses, out: &mut Decision) {
+fn decide_column(column: &mut Column<'_, '_>, out: &mut Decision) {
     column.choose_fates();
-    column.restrain(losses);
+    column.restrain();
     column.note_entries(out);
     let ground = Ground::new(column);
     for (at, want) in column.wants.iter().enumerate() {

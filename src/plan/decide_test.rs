@@ -524,6 +524,122 @@ fn losses_that_nobody_announced_can_be_held() {
 }
 
 #[test]
+fn a_held_loss_carries_its_set_until_it_is_desired_again() {
+    check(&[
+        (
+            "a loss that is in no set gets the one that has just been named",
+            "hold ab12\nrow #10 A .1\nentry 1 name A .1 #10\nvm 1 quietly-gone",
+            "= 1 name A .1 #10 ttl=60 held=ab12\nheld ab12: 1\n1 name: held",
+        ),
+        (
+            "one that is in a set keeps it, and nothing is written",
+            "hold cd34\nrow #10 A .1\nentry 1 name A .1 #10 held=ab12\nvm 1 quietly-gone",
+            "held ab12: 1\n1 name: held",
+        ),
+        (
+            "also while no set has been named",
+            "hold\nrow #10 A .1\nentry 1 name A .1 #10 held=ab12\nvm 1 quietly-gone",
+            "held ab12: 1\n1 name: held",
+        ),
+        (
+            "what is desired again drops out",
+            "hold\nclaim 1 name .1\nrow #10 A .1\nentry 1 name A .1 #10 held=ab12",
+            "= 1 name A .1 #10 ttl=60\n1 name: served",
+        ),
+        (
+            "so does what another claim takes over",
+            "hold\nclaim 2 name .1\nrow #10 A .1\nentry 1 name A .1 #10 held=ab12\nvm 1 quietly-gone",
+            "= 2 name A .1 #10 ttl=60\n2 name: served",
+        ),
+        (
+            "what an operator has edited is his",
+            "hold\nclaim 1 name .2\nrow #10 A .9\nentry 1 name A .1 #10 held=ab12",
+            "= 1 name A .1 #10 ttl=60\n1 name: released: it was edited in place",
+        ),
+        (
+            "a row that is gone is no loss any more",
+            "hold\nentry 1 name A .1 #10 held=ab12\nvm 1 quietly-gone",
+            "end A .1 (deleted by hand)",
+        ),
+        (
+            "what the mode keeps anyway drops out",
+            "hold\nmode upsert-only\nrow #10 A .1\nentry 1 name A .1 #10 held=ab12\nvm 1 quietly-gone",
+            "= 1 name A .1 #10 ttl=60\n1 name: mode",
+        ),
+        (
+            "where it is not known any more whether the VM is gone, the set is kept",
+            "hold cd34\nrow #10 A .1\nentry 1 name A .1 #10 held=ab12\nvm 1 frozen",
+            "carried ab12: 1\n1 name: frozen",
+        ),
+        (
+            "a name of two records has both in the set",
+            "hold ab12\nclaim 1 name .2 ::2\nrow #10 A .1\nrow #11 AAAA ::1
+             entry 1 name A .1 #10\nentry 1 name AAAA ::1 #11",
+            "= 1 name A .1 #10 ttl=60 held=ab12
+             = 1 name AAAA ::1 #11 ttl=60 held=ab12
+             held ab12: 2
+             1 name: held",
+        ),
+    ]);
+}
+
+#[test]
+fn an_approved_set_goes_and_is_no_loss() {
+    check(&[
+        (
+            "it goes, however much else is held",
+            "hold\napproved ab12\nrow #10 A .1\nentry 1 name A .1 #10 held=ab12\nvm 1 quietly-gone",
+            "- #10 A .1 (its VM is gone)",
+        ),
+        (
+            "and draws nothing where losses are allowed",
+            "approved ab12\nrow #10 A .1\nentry 1 name A .1 #10 held=ab12\nvm 1 quietly-gone",
+            "- #10 A .1 (its VM is gone)",
+        ),
+        (
+            "a held replacement is made",
+            "hold\napproved ab12\nclaim 1 name .2\nrow #10 A .1\nentry 1 name A .1 #10 held=ab12",
+            "- #10 A .1 (its address changed)\n+ A .2 ttl=60 for 1 name\n1 name: served",
+        ),
+        (
+            "the waiter follows",
+            "hold\napproved ab12\nclaim 2 name .2\nrow #10 A .1
+             entry 1 name A .1 #10 held=ab12\nvm 1 quietly-gone",
+            "- #10 A .1 (its VM is gone)\n+ A .2 ttl=60 for 2 name\n2 name: served",
+        ),
+        (
+            "another set beside it stays",
+            "hold\napproved ab12\nclaim 1 name .2 ::2\nrow #10 A .1\nrow #11 AAAA ::1
+             entry 1 name A .1 #10 held=ab12\nentry 1 name AAAA ::1 #11 held=cd34",
+            "- #10 A .1 (its address changed)
+             + A .2 ttl=60 for 1 name
+             held cd34: 1
+             1 name: held",
+        ),
+        (
+            "a set that was approved before it was stored goes when it is named",
+            "hold ab12\napproved ab12\nrow #10 A .1\nentry 1 name A .1 #10\nvm 1 quietly-gone",
+            "- #10 A .1 (its VM is gone)",
+        ),
+        (
+            "while its absence is not proved again, it waits and keeps the set",
+            "hold\napproved ab12\nrow #10 A .1\nentry 1 name A .1 #10 held=ab12\nvm 1 frozen",
+            "1 name: frozen",
+        ),
+        (
+            "approval takes nothing that is desired",
+            "hold\napproved ab12\nclaim 1 name .1\nrow #10 A .1\nentry 1 name A .1 #10 held=ab12",
+            "= 1 name A .1 #10 ttl=60\n1 name: served",
+        ),
+        (
+            "nor what an operator has edited",
+            "hold\napproved ab12\nrow #10 A .1 ttl=300\nentry 1 name A .1 #10 held=ab12\nvm 1 quietly-gone",
+            "end A .1 (its claim ended; the operator's edit stays)\nleft behind: 1",
+        ),
+    ]);
+}
+
+#[test]
 fn modes_bound_what_goes() {
     check(&[
         (

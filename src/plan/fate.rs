@@ -92,17 +92,14 @@ impl Column<'_, '_> {
     }
 
     /// Turns drops that the mode forbids, or that must be held, into stays.
-    pub fn restrain(&mut self, losses: Losses) {
+    pub fn restrain(&mut self) {
         for at in 0..self.own.len() {
             let own = &self.own[at];
-            let Fate::Drop(owned, _) = &own.fate else { continue };
-            // A row that answers nothing any more is no loss.
-            let held = losses == Losses::Hold && !own.announced() && !self.is_invisible(owned);
-            let allowed = self.mode_allows(own);
-            if allowed && held {
-                *self.held.entry(own.key()).or_default() += 1;
-            }
+            let Fate::Drop(owned, why) = &own.fate else { continue };
+            let (why, allowed) = (*why, self.mode_allows(own));
+            let held = self.losses != Losses::Allow && self.is_loss(own, owned);
             if !allowed || held {
+                self.own[at].held = allowed.then_some(why);
                 self.own[at].fate = Fate::Stay;
             }
         }

@@ -4,18 +4,18 @@
 use super::{
     column::{Column, Own},
     fate::Fate,
+    held::{HeldLoss, LossDigest},
     state::{Decision, Standing},
 };
 use crate::{
     ledger::Verdict,
-    model::{Barrier, Ending, Entry, EntryPut, Outcome},
+    model::{Barrier, Ending, Entry, EntryPut, HeldSet, Outcome},
 };
 use std::collections::HashSet;
 
 impl Column<'_, '_> {
     /// Writes down every entry's fate.
     pub fn note_entries(&self, out: &mut Decision) {
-        out.held += self.held.values().sum::<u64>();
         for own in &self.own {
             let end = |why| Ending { entry: own.entry.clone(), why };
             match &own.fate {
@@ -25,12 +25,13 @@ impl Column<'_, '_> {
                     out.left_behind += u64::from(row_stays);
                 }
                 Fate::Drop(owned, why) => {
-                    out.losses += u64::from(!own.announced() && !self.is_invisible(owned));
+                    out.losses += u64::from(self.is_loss(own, owned));
                     out.deletes.push((owned.clone(), why));
                     out.endings.push(end(why));
                 }
                 Fate::Stay | Fate::Serve(_) => {
                     let now = self.as_seen(own);
+                    self.note_held(own, now.held, out);
                     if now == *own.entry {
                         continue;
                     }
@@ -40,6 +41,27 @@ impl Column<'_, '_> {
                     out.puts.push(EntryPut { entry: now });
                 }
             }
+        }
+    }
+
+    fn note_held(&self, own: &Own<'_, '_>, set: Option<HeldSet>, out: &mut Decision) {
+        if let (Some(why), Some(owned), Some(zone)) = (own.held, own.verdict.owned(), own.zone) {
+            let row = owned.row();
+            let digest = LossDigest::new(&row.name, &row.rtype, &row.content, &zone.name);
+            out.held.push(HeldLoss { owned: owned.clone(), why, set, digest });
+        } else if !self.is_approved(set) {
+            out.carried.extend(set);
+        }
+    }
+
+    /// The held set of an entry that stays. It keeps it as long as its row would go, and while nothing
+    /// certain is known; what is desired again, or is an operator's by now, drops out.
+    fn held_set(&self, own: &Own<'_, '_>) -> Option<HeldSet> {
+        let open = own.standing == Standing::Keep || own.verdict == Verdict::ZoneGone;
+        match own.fate {
+            Fate::Stay if own.held.is_some() => self.set_of(own),
+            Fate::Stay if open && !own.condition.is_operators() => own.entry.held,
+            _ => None,
         }
     }
 
@@ -59,6 +81,7 @@ impl Column<'_, '_> {
         }
         let absent = matches!(own.verdict, Verdict::Deleted);
         now.on_hold |= absent && own.condition.edit.is_none() && !self.settings.recreate;
+        now.held = self.held_set(own).filter(|_| !now.on_hold);
         now
     }
 
@@ -80,7 +103,7 @@ impl Column<'_, '_> {
         if own.condition.on_hold {
             return Outcome::OnHold;
         }
-        if self.held.contains_key(&own.key()) {
+        if self.is_held(own.key()) {
             return Outcome::Held;
         }
         if own.standing == Standing::Keep {

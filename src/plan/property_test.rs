@@ -59,14 +59,15 @@ fn rows() -> impl Strategy<Value = Vec<String>> {
 
 fn entries() -> impl Strategy<Value = Vec<String>> {
     let owner = any_of(&["default", "default", "default", "default", "other"]);
-    let entry =
-        (1..5_u32, any_of(&["name", "group"]), address(), 9..17_u32, prop::bool::weighted(0.1), owner);
+    let held = any_of(&["", "", "", " held=ab12", " held=cd34"]);
+    let state = (prop::bool::weighted(0.1), held);
+    let entry = (1..5_u32, any_of(&["name", "group"]), address(), 9..17_u32, state, owner);
     prop::collection::vec(entry, 0..5).prop_map(|entries| {
         let mut seen = HashSet::new();
         (entries.into_iter().filter(|(_, _, what, ..)| seen.insert(what.clone())))
-            .map(|(vm, kind, what, id, hold, owner)| {
+            .map(|(vm, kind, what, id, (hold, held), owner)| {
                 let hold = if hold { " hold" } else { "" };
-                format!("entry {vm} {kind} {what} #{id} account={} owner={owner}{hold}", vm % 2)
+                format!("entry {vm} {kind} {what} #{id} account={} owner={owner}{hold}{held}", vm % 2)
             })
             .collect()
     })
@@ -81,6 +82,8 @@ fn standings() -> impl Strategy<Value = Vec<String>> {
 fn settings() -> impl Strategy<Value = Vec<String>> {
     let lines = [
         "hold",
+        "hold ab12",
+        "approved cd34",
         "recreate false",
         "ttl 120",
         "mode upsert-only",
@@ -142,8 +145,13 @@ proptest! {
                     Some(Standing::Living { announced: true } | Standing::Gone { announced: true })
                 );
                 let hidden = row.zone == 1 && facts.contains("zone 2 ");
+                let set = entry.held.or(match before.losses {
+                    Losses::Hold { set } => set,
+                    Losses::Allow => None,
+                });
+                let approved = set.is_some_and(|set| before.approved.contains(&set));
                 prop_assert!(
-                    before.losses == Losses::Allow || announced || hidden,
+                    before.losses == Losses::Allow || announced || hidden || approved,
                     "unannounced, and losses are held: {row:?}"
                 );
             }
@@ -169,6 +177,33 @@ proptest! {
         }
         let again = bed.decide();
         prop_assert!(again.is_empty(), "{}\nfirst:\n{}again:\n{}", facts, text(&first), text(&again));
+    }
+
+    /// Where losses are held, none is drawn on the budget, and a set is what stands in the entries: held
+    /// is what is stored.
+    #[test]
+    fn what_is_held_stands_in_its_entries(facts in world()) {
+        let mut bed = Bed::new(&facts);
+        let decision = bed.decide();
+        bed.apply(&decision);
+        let own = || bed.entries.iter().filter(|entry| *entry.owner == *"default");
+        if bed.losses == Losses::Allow {
+            prop_assert!(decision.held.is_empty());
+        } else {
+            prop_assert_eq!(decision.losses, 0);
+        }
+        let mut stored: Vec<_> = own().filter_map(|entry| entry.held).collect();
+        stored.retain(|set| !bed.approved.contains(set));
+        let mut told: Vec<_> = decision.held.iter().filter_map(|loss| loss.set).collect();
+        told.extend(&decision.carried);
+        stored.sort_unstable();
+        told.sort_unstable();
+        prop_assert_eq!(stored, told);
+        for loss in &decision.held {
+            let row = loss.owned.row();
+            let stays = bed.rows.iter().any(|now| (now.id, &now.content) == (row.id, &row.content));
+            prop_assert!(stays, "a held row stays: {:?}", loss);
+        }
     }
 
     /// One address of one type never stands twice by our own doing, and nothing of ours arrives beside a

@@ -52,7 +52,7 @@ impl Column<'_, '_> {
             return Some(Outcome::Unconfirmed);
         }
         let rival = self.standing_rival(claim)?.key();
-        let held = self.held.contains_key(&rival);
+        let held = self.is_held(rival);
         Some(if held { Outcome::Held } else { Outcome::Waiting { holder: Some(rival.0) } })
     }
 
@@ -92,7 +92,7 @@ impl<'c, 'a, 's: 'a> Ground<'c, 'a, 's> {
     /// Adds what the claim lacks and may have.
     pub fn serve(&self, want: &Want<'_>, out: &mut Decision) -> Outcome {
         let (mut satisfied, mut mode) = (false, false);
-        let mut held = self.column.held.contains_key(&(want.claim.vm, want.claim.kind));
+        let mut held = self.column.is_held((want.claim.vm, want.claim.kind));
         let mut blocked = None;
         for (rtype, content) in &want.contents {
             match self.part(want, rtype, content, &out.inserts) {
@@ -126,7 +126,7 @@ impl<'c, 'a, 's: 'a> Ground<'c, 'a, 's> {
         let replacing = self.has(want.claim, rtype, |fate| matches!(fate, Fate::Drop(..)));
         if !replacing && self.has(want.claim, rtype, |fate| matches!(fate, Fate::Stay)) {
             // The old row has to stand, so nothing takes its place.
-            let held = self.column.held.contains_key(&(want.claim.vm, want.claim.kind));
+            let held = self.column.is_held((want.claim.vm, want.claim.kind));
             return if held { Part::Held } else { Part::Mode };
         }
         if self.column.settings.mode == Mode::CreateOnly && self.exists(rtype) {
@@ -198,7 +198,7 @@ impl<'c, 'a, 's: 'a> Ground<'c, 'a, 's> {
                 vm: claim.vm,
                 account: claim.account,
                 kind: claim.kind,
-                held: 0,
+                held: None,
                 on_hold: false,
             },
         });

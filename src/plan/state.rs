@@ -1,9 +1,11 @@
 //! What a decision is made from, and what it says.
 
+use super::held::HeldLoss;
 use crate::model::{
-    Barrier, Claim, Content, Ending, Entry, EntryPut, Kind, Outcome, OwnedRow, OwnerId, OwnerName,
+    Barrier, Claim, Content, Ending, Entry, EntryPut, HeldSet, Kind, Outcome, OwnedRow, OwnerId, OwnerName,
     RecordType, Row, Ttl, Unwritable, VmId, Zone, ZoneId, Zones,
 };
+use std::collections::HashSet;
 
 /// Which changes are allowed at all (`DNS_MODE`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +39,11 @@ pub struct Settings {
 pub enum Losses {
     /// It may: the pass has counted them against the budget.
     Allow,
-    /// It must hold them and count them.
-    Hold,
+    /// It must hold them.
+    Hold {
+        /// The set that entries get that are in none yet; none while it is not named yet.
+        set: Option<HeldSet>,
+    },
 }
 
 /// What is known about the VM of an entry.
@@ -84,6 +89,8 @@ pub struct NameState<'a> {
     pub stands: &'a dyn Fn(&OwnerName, &Content) -> bool,
     /// Whether the zone of an entry has been lacking for two resyncs.
     pub zone_gone: &'a dyn Fn(&Entry) -> bool,
+    /// Held sets that an operator lets through: their losses are neither held nor counted.
+    pub approved: &'a HashSet<HeldSet>,
 }
 
 /// A row to add.
@@ -119,7 +126,10 @@ pub struct Decision {
     /// Of the deletes, how many nobody announced.
     pub losses: u64,
     /// Losses that nobody announced and that this decision holds.
-    pub held: u64,
+    pub held: Vec<HeldLoss>,
+    /// The sets, one an entry, of entries that were held and stay because nothing certain is known of
+    /// their VMs for now: whether they go is open.
+    pub carried: Vec<HeldSet>,
     /// How each claim, and each VM with entries but no claim, stands.
     pub outcomes: Vec<(VmId, Kind, Outcome)>,
     /// Rows whose entries end while they stay: an operator's edit outlived the claim.
@@ -134,6 +144,11 @@ impl Decision {
             && self.inserts.is_empty()
             && self.puts.is_empty()
             && self.endings.is_empty()
+    }
+
+    /// How many records are held back, with those of which it is open whether they still have to go.
+    pub fn held_records(&self) -> u64 {
+        (self.held.len() + self.carried.len()) as u64
     }
 
     /// How many rows it would write.

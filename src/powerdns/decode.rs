@@ -1,6 +1,6 @@
 //! Rows of answers as rows, entries and plain values.
 
-use crate::model::{Content, Entry, Kind, OwnerId, OwnerName, RecordType, Row, Ttl};
+use crate::model::{Content, Entry, HeldSet, Kind, OwnerId, OwnerName, RecordType, Row, Ttl};
 use mysql_async::{Row as Answer, Value};
 use std::borrow::Cow;
 
@@ -118,7 +118,7 @@ pub(super) fn entry(cells: &mut Cells<'_>, owner: &OwnerId) -> Option<Entry> {
         vm: vm?.parse().ok()?,
         account: account?.parse().ok()?,
         kind: Kind::read(&kind?)?,
-        held: held?,
+        held: HeldSet::stored(held?),
         on_hold,
     })
 }

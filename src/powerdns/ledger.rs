@@ -6,7 +6,7 @@ use super::{
     session::Session,
     sql::{TUPLES, marks, pad, pieces, text, tuples},
 };
-use crate::model::{Ending, Entry, EntryPut, RecordId};
+use crate::model::{Ending, Entry, EntryPut, HeldSet, RecordId};
 use mysql_async::Value;
 
 /// The primary key, with the name beside it for the range.
@@ -104,7 +104,7 @@ pub(super) async fn put(
                 text(&entry.vm.to_string()),
                 text(&entry.account.to_string()),
                 text(entry.kind.as_str()),
-                entry.held.into(),
+                entry.held.map_or(0, HeldSet::number).into(),
                 entry.on_hold.into(),
             ]);
         }

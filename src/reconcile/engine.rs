@@ -23,7 +23,7 @@ use crate::{
     trigger::Delivery,
 };
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -143,6 +143,7 @@ impl Engine {
             settings: settings.plan.clone(),
             deep: Deep::default(),
             overlay: Overlay::default(),
+            approved: HashSet::new(),
         };
         Self {
             world: World::new(settings.desired.clone()),

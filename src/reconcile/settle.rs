@@ -3,14 +3,16 @@
 
 use super::{deep::Deep, world::World};
 use crate::{
-    model::{Barrier, Batch, Claim, Content, Entry, Kind, OwnerName, RecordType, Row, VmId, Zone, ZoneId},
+    model::{
+        Barrier, Batch, Claim, Content, Entry, HeldSet, Kind, OwnerName, RecordType, Row, VmId, Zone, ZoneId,
+    },
     plan::{self, Decision, Losses, MAX_ROWS, NameState, Standing},
     powerdns::{Committed, DbError, NameRows, Reader, WriteError, Writer},
     rectify::{Below, children_to_read, rectify},
 };
 use std::{
     cell::RefCell,
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     iter::successors,
 };
 
@@ -52,6 +54,8 @@ pub struct Settler {
     pub deep: Deep,
     /// For plans that are not written.
     pub overlay: Overlay,
+    /// Held sets that an operator lets through.
+    pub approved: HashSet<HeldSet>,
 }
 
 impl Settler {
@@ -135,6 +139,7 @@ impl Settler {
             forbidden: &|entry, zone| world.forbidden(entry, zone),
             stands: &stands,
             zone_gone: &|entry| world.zone_gone(entry),
+            approved: &self.approved,
         };
         plan::decide(&state, &self.settings, losses)
     }

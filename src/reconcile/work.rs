@@ -79,7 +79,7 @@ impl Engine {
         let priorities: HashMap<OwnerName, Priority> = taken.iter().cloned().collect();
         let names: Vec<OwnerName> = taken.into_iter().map(|(name, _)| name).collect();
         self.begin_settling();
-        self.settle(names, Losses::Hold, &priorities).await?;
+        self.settle(names, Losses::Hold { set: None }, &priorities).await?;
         if self.end_settling() {
             self.first_failure = None;
         }
@@ -261,9 +261,9 @@ impl Engine {
         for (name, decision) in prepared.decisions {
             let priority = priorities.get(&name).copied().unwrap_or(Priority::Repair);
             self.note_decision(&name, &decision, priority);
-            self.losses.note(&name, if losses == Losses::Hold { decision.held } else { 0 });
+            self.losses.note(&name, if losses == Losses::Allow { 0 } else { decision.held_records() });
             self.unsettled.remove(&name);
-            if decision.held == 0 {
+            if decision.held.is_empty() {
                 self.world.settled(&name);
             }
             self.names.done(&name);

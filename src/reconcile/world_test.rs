@@ -92,7 +92,7 @@ fn entry(id: u128, owner: &str, rtype: RecordType, content: Content, kind: Kind)
         vm: VmId::from_u128(id),
         account: AccountId::from_u128(7),
         kind,
-        held: 0,
+        held: None,
         on_hold: false,
     }
 }

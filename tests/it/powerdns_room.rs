@@ -160,7 +160,7 @@ fn entry(at: &str, content: Content) -> Entry {
         vm: VmId::from_u128(1),
         account: AccountId::from_u128(2),
         kind: Kind::Name,
-        held: 0,
+        held: None,
         on_hold: false,
     }
 }
