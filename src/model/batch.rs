@@ -36,13 +36,15 @@ pub struct Reorder {
     pub ordername: Option<Box<str>>,
 }
 
-/// A name as the plan saw it: every row of that name in every zone.
+/// A name as the plan saw it: every row of that name in every zone, every entry of every owner id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     /// The name.
     pub name: OwnerName,
     /// Its rows.
     pub rows: Vec<Row>,
+    /// Its entries: verbs beside a running controller change them (hold, approval, take-over).
+    pub entries: Vec<Entry>,
 }
 
 /// An entry to write. The writer fills in the record id that the re-read shows for the row of equal
@@ -77,8 +79,8 @@ pub struct Batch {
     pub ents_in: Vec<NewRow>,
     /// Rows whose `auth` or `ordername` changes.
     pub reorders: Vec<Reorder>,
-    /// All rows of the batch's names as the plan saw them: the locking re-read must show exactly these
-    /// plus the batch's own changes (design 6).
+    /// The batch's names as the plan saw them: the locking re-read must show exactly these rows plus the
+    /// batch's own changes, and exactly these entries, before the batch changes any (design 6).
     pub seen: Vec<Seen>,
     /// Entries to write.
     pub puts: Vec<EntryPut>,

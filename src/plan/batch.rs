@@ -40,17 +40,22 @@ pub fn changes<'a>(decisions: &[(OwnerName, Decision)], rows: &'a [Row]) -> BTre
     changes
 }
 
-/// The transaction. `rectified` belongs to [`changes`] of the same decisions; `rows` are all rows of
-/// the decisions' names, in the order of names.
-pub fn assemble(decisions: Vec<(OwnerName, Decision)>, rows: &[Row], rectified: Vec<Rectified>) -> Batch {
+/// The transaction. `rectified` belongs to [`changes`] of the same decisions; `rows` and `entries` are all
+/// that stand at the decisions' names, in the order of names.
+pub fn assemble(
+    decisions: Vec<(OwnerName, Decision)>,
+    rows: &[Row],
+    entries: &[Entry],
+    rectified: Vec<Rectified>,
+) -> Batch {
     let mut batch = Batch::default();
     for (name, decision) in decisions {
         if decision.is_empty() {
             continue;
         }
-        let first = rows.partition_point(|row| row.name < name);
-        let rows = rows[first..].iter().take_while(|row| row.name == name).cloned().collect();
-        batch.seen.push(Seen { name, rows });
+        let rows = at(rows, &name, |row| &row.name);
+        let entries = at(entries, &name, |entry| &entry.name);
+        batch.seen.push(Seen { name, rows, entries });
         batch.deletes.extend(decision.deletes.into_iter().map(|(owned, _)| owned));
         batch.retimes.extend(decision.retimes);
         batch.puts.extend(decision.puts);
@@ -65,8 +70,9 @@ pub fn assemble(decisions: Vec<(OwnerName, Decision)>, rows: &[Row], rectified: 
     }
     // An entry that ends and is written anew in one transaction (a row deleted by hand comes back) is
     // one entry: the put stands.
-    let put: HashSet<_> = batch.puts.iter().map(|put| key(&put.entry)).collect();
-    batch.endings.retain(|ending| !put.contains(&key(&ending.entry)));
+    // Another owner id's entry that is taken over ends all the same.
+    let put: HashSet<_> = batch.puts.iter().map(|put| (key(&put.entry), put.entry.owner.clone())).collect();
+    batch.endings.retain(|ending| !put.contains(&(key(&ending.entry), ending.entry.owner.clone())));
     drop(put);
     batch.seen.sort_by(|a, b| a.name.cmp(&b.name));
     batch.deletes.sort_by_key(|owned| owned.row().id);
@@ -75,6 +81,12 @@ pub fn assemble(decisions: Vec<(OwnerName, Decision)>, rows: &[Row], rectified: 
     batch.endings.sort_by_cached_key(|ending| key(&ending.entry));
     batch.inserts.sort_by(|a, b| (&a.name, &a.rtype, &a.content).cmp(&(&b.name, &b.rtype, &b.content)));
     batch
+}
+
+/// What stands at a name, of what is sorted by names.
+fn at<T: Clone>(sorted: &[T], name: &OwnerName, of: impl Fn(&T) -> &OwnerName) -> Vec<T> {
+    let first = sorted.partition_point(|one| of(one) < name);
+    sorted[first..].iter().take_while(|one| of(one) == name).cloned().collect()
 }
 
 fn key(entry: &Entry) -> (OwnerName, String, String, ZoneId) {

@@ -1,6 +1,6 @@
 //! Rows of answers as rows, entries and plain values.
 
-use crate::model::{Content, Entry, HeldSet, Kind, OwnerId, OwnerName, RecordType, Row, Ttl};
+use crate::model::{Content, Entry, HeldSet, Kind, OwnerId, OwnerName, RecordType, Row, Ttl, ZoneId};
 use mysql_async::{Row as Answer, Value};
 use std::borrow::Cow;
 
@@ -89,6 +89,21 @@ pub(super) fn row(cells: &mut Cells<'_>, instead: Option<&OwnerName>) -> Option<
     let ordername = cells.text().map(|text| text.into_owned().into());
     let name = name.and_then(|text| OwnerName::stored(&text).ok()).or_else(|| instead.cloned())?;
     Some(Row { id: id?, zone: zone?, name, rtype, content, ttl, disabled, auth, ordername })
+}
+
+/// Of a line of `cs_powerdns_ledger l` that is no entry: its key, if it is of this owner id.
+pub(super) fn own_key(
+    cells: &mut Cells<'_>,
+    owner: &OwnerId,
+) -> Option<(OwnerName, RecordType, Content, ZoneId)> {
+    let zone = cells.number();
+    let name = cells.text();
+    let rtype = RecordType::read(cells.text().as_deref());
+    let content = cells.text();
+    let (_ttl, _record) = (cells.int(), cells.unsigned());
+    let by = cells.text()?;
+    let content = Content::read(&rtype, &content?);
+    (*by == **owner).then_some((OwnerName::stored(&name?).ok()?, rtype, content, zone?))
 }
 
 /// An entry; none where somebody has edited the ledger into something that is none. `owner` is our own

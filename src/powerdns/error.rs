@@ -100,6 +100,11 @@ impl DbError {
         }
     }
 
+    /// A line with this primary key exists already.
+    pub(super) fn is_duplicate(&self) -> bool {
+        self.code() == Some(1062)
+    }
+
     /// No such table, or none that this user may see: a user without grants on a table that is missing
     /// is told 1142 instead of 1146.
     pub(super) fn is_absent_table(&self) -> bool {

@@ -9,8 +9,9 @@ use super::{
 use crate::model::{Ending, Entry, EntryPut, HeldSet, RecordId};
 use mysql_async::Value;
 
-/// The primary key, with the name beside it for the range.
-fn key<'a>(entries: impl Iterator<Item = &'a Entry>, owned: bool) -> (String, Vec<Value>) {
+/// The primary key and the owner id, with the name beside them for the range.
+fn key<'a>(entries: impl Iterator<Item = &'a Entry>) -> (String, Vec<Value>) {
+    const WIDTH: usize = 5;
     let mut names = Vec::new();
     let mut values = Vec::new();
     for entry in entries {
@@ -20,26 +21,20 @@ fn key<'a>(entries: impl Iterator<Item = &'a Entry>, owned: bool) -> (String, Ve
             text(entry.rtype.as_str()),
             text(&entry.content.to_string()),
             entry.zone.into(),
+            text(&entry.owner),
         ]);
-        if owned {
-            values.push(text(&entry.owner));
-        }
     }
-    let (columns, width) = if owned {
-        ("name, type, content, zone_id, owner_id", 5)
-    } else {
-        ("name, type, content, zone_id", 4)
-    };
     let n = pad(&mut names, 1);
-    pad(&mut values, width);
+    pad(&mut values, WIDTH);
     names.extend(values);
-    (format!("name IN ({}) AND ({columns}) IN ({})", marks(n), tuples(n, width)), names)
+    let columns = "(name, type, content, zone_id, owner_id)";
+    (format!("name IN ({}) AND {columns} IN ({})", marks(n), tuples(n, WIDTH)), names)
 }
 
 /// Ends entries and remembers why. Each must stand and be of the owner id that it was read with.
 pub(super) async fn end(session: &mut Session, endings: &[Ending]) -> Result<(), WriteError> {
     for endings in endings.chunks(TUPLES) {
-        let (clause, values) = key(endings.iter().map(|ending| &ending.entry), true);
+        let (clause, values) = key(endings.iter().map(|ending| &ending.entry));
         let sql = format!("DELETE FROM cs_powerdns_ledger WHERE {clause}");
         let found = session.run("ending entries", &sql, values).await?;
         if usize::try_from(found) != Ok(endings.len()) {
@@ -73,24 +68,36 @@ pub(super) async fn end(session: &mut Session, endings: &[Ending]) -> Result<(),
 /// Columns that a put writes; the key and the owner id come first and are never changed.
 const PUT: [&str; 7] = ["ttl", "record_id", "vm", "account", "kind", "held_hash", "on_hold"];
 
-/// Writes entries with their record ids. An entry of another owner id with the same key is left as it is
-/// and makes a conflict: its row is foreign to us.
+/// Writes entries with their record ids. Those that are `known` were locked by the re-read and are ours.
+/// The others are new: an equal key that somebody writes at the same time, of whatever owner id, makes a
+/// conflict.
 pub(super) async fn put(
     session: &mut Session,
     owner: &str,
     puts: &[EntryPut],
     ids: &[RecordId],
+    known: &[bool],
 ) -> Result<(), WriteError> {
     if let Some(put) = puts.iter().find(|put| *put.entry.owner != *owner) {
         return Err(WriteError::Conflict(format!("{} is another owner id's entry", put.entry.name)));
     }
-    let both: Vec<(&Entry, RecordId)> = puts.iter().map(|put| &put.entry).zip(ids.iter().copied()).collect();
-    let updates: Vec<String> = PUT
-        .into_iter()
-        .chain(["updated_at"])
-        .map(|column| format!("{column} = IF(owner_id = VALUES(owner_id), VALUES({column}), {column})"))
-        .collect();
-    for piece in pieces(&both) {
+    for update in [false, true] {
+        let all = puts.iter().map(|put| &put.entry).zip(ids.iter().copied()).zip(known);
+        let some: Vec<_> = all.filter(|(_, known)| **known == update).map(|(put, _)| put).collect();
+        write(session, &some, update).await?;
+    }
+    Ok(())
+}
+
+async fn write(
+    session: &mut Session,
+    entries: &[(&Entry, RecordId)],
+    update: bool,
+) -> Result<(), WriteError> {
+    let columns = PUT.into_iter().chain(["updated_at"]);
+    let columns: Vec<String> = columns.map(|column| format!("{column} = VALUES({column})")).collect();
+    let end = if update { format!(" ON DUPLICATE KEY UPDATE {}", columns.join(", ")) } else { String::new() };
+    for piece in pieces(entries) {
         let mut values = Vec::with_capacity(piece.len() * 12);
         for (entry, id) in piece {
             values.extend([
@@ -111,24 +118,19 @@ pub(super) async fn put(
         let tuple = format!("({},UTC_TIMESTAMP(),UTC_TIMESTAMP())", marks(12));
         let sql = format!(
             "INSERT INTO cs_powerdns_ledger (name, type, content, zone_id, owner_id, {}, created_at, \
-             updated_at) VALUES {} ON DUPLICATE KEY UPDATE {}",
+             updated_at) VALUES {}{end}",
             PUT.join(", "),
             vec![tuple; piece.len()].join(","),
-            updates.join(", ")
         );
-        session.run("writing entries", &sql, values).await?;
-    }
-    for puts in puts.chunks(TUPLES) {
-        let (clause, mut values) = key(puts.iter().map(|put| &put.entry), false);
-        values.push(text(owner));
-        let sql = format!(
-            "SELECT name FROM cs_powerdns_ledger FORCE INDEX (PRIMARY) WHERE {clause} AND owner_id <> ? LIMIT 1"
-        );
-        let others = session.rows("looking for entries of others", &sql, values).await?;
-        if let Some(other) = others.first() {
-            let name = super::decode::Cells::of(other).text().unwrap_or_default().into_owned();
-            return Err(WriteError::Conflict(format!("{name} has an equal entry of another owner id")));
-        }
+        match session.run("writing entries", &sql, values).await {
+            Err(error) if error.is_duplicate() => {
+                let names = piece.first().zip(piece.last()).map(|(a, b)| (&a.0.name, &b.0.name));
+                let (first, last) = names.map_or(("", ""), |(a, b)| (a.as_str(), b.as_str()));
+                let why = format!("an entry between {first} and {last} has been added");
+                return Err(WriteError::Conflict(why));
+            }
+            done => done?,
+        };
     }
     Ok(())
 }

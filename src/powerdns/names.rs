@@ -6,7 +6,7 @@ use super::{
     session::Session,
     sql::{LIST, marks, pad, text},
 };
-use crate::model::{Entry, OwnerId, OwnerName, RecordId, Row};
+use crate::model::{Content, Entry, OwnerId, OwnerName, RecordId, RecordType, Row, ZoneId};
 use mysql_async::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -94,25 +94,43 @@ pub(super) async fn rows(
     Ok(rows)
 }
 
-/// The entries of all owner ids at these names; none where our tables do not exist.
-async fn entries(session: &mut Session, names: &[OwnerName], owner: &OwnerId) -> Result<Vec<Entry>, DbError> {
-    let mut entries = Vec::new();
+/// The lines of the ledger at some names.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// Of all owner ids.
+    pub entries: Vec<Entry>,
+    /// The keys of lines of this owner id that somebody has edited into something that is no entry.
+    pub unreadable: Vec<(OwnerName, RecordType, Content, ZoneId)>,
+}
+
+/// The entries of all owner ids at these names; none where our tables do not exist. Locked, they stay as
+/// they are until the transaction ends: never by a scan, which would wait for everybody's.
+pub(super) async fn entries(
+    session: &mut Session,
+    names: &[OwnerName],
+    owner: &OwnerId,
+    lock: bool,
+) -> Result<Lines, DbError> {
+    let (index, end) = if lock { (" FORCE INDEX (PRIMARY)", " FOR UPDATE") } else { ("", "") };
+    let mut lines = Lines::default();
     for names in names.chunks(LIST) {
         let (list, values) = name_list(names);
-        let sql = format!("SELECT {ENTRY} FROM cs_powerdns_ledger l WHERE l.name IN ({list})");
+        let sql = format!("SELECT {ENTRY} FROM cs_powerdns_ledger l{index} WHERE l.name IN ({list}){end}");
         let answer = match session.rows("reading the entries of names", &sql, values).await {
-            Err(error) if error.is_absent_table() => return Ok(vec![]),
+            Err(error) if error.is_absent_table() && !lock => return Ok(lines),
             answer => answer?,
         };
         for row in &answer {
-            let entry = decode::entry(&mut Cells::of(row), owner);
-            if entry.is_none() {
-                tracing::warn!("a line of cs_powerdns_ledger cannot be read and is passed over");
+            match decode::entry(&mut Cells::of(row), owner) {
+                Some(entry) => lines.entries.push(entry),
+                None => {
+                    tracing::warn!("a line of cs_powerdns_ledger cannot be read and is passed over");
+                    lines.unreadable.extend(decode::own_key(&mut Cells::of(row), owner));
+                }
             }
-            entries.extend(entry);
         }
     }
-    Ok(entries)
+    Ok(lines)
 }
 
 /// Reads names; of those `around` only the rows. Entries first: a row that another owner id writes meanwhile is foreign either way.
@@ -122,7 +140,7 @@ pub(super) async fn read(
     around: &[OwnerName],
     owner: &OwnerId,
 ) -> Result<NameRows, DbError> {
-    let entries = entries(session, &sorted(names.iter().cloned()), owner).await?;
+    let Lines { entries, .. } = entries(session, &sorted(names.iter().cloned()), owner, false).await?;
     let rows = rows(session, &sorted(names.iter().chain(around).cloned()), false).await?;
 
     let same: HashSet<_> = rows.iter().map(|row| (row.zone, &row.name, &row.rtype, &row.content)).collect();
@@ -149,7 +167,7 @@ pub(super) async fn read(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Content, RecordType, Ttl};
+    use crate::model::Ttl;
 
     fn row(id: RecordId, name: &str) -> Row {
         Row {

@@ -1,6 +1,7 @@
 //! The locking re-read against the plan: what stands must be what the plan saw plus its own changes.
 
-use crate::model::{Batch, Content, EntryPut, OwnerName, RecordId, RecordType, Row, Ttl, ZoneId};
+use super::names::Lines;
+use crate::model::{Batch, Content, Entry, EntryPut, OwnerName, RecordId, RecordType, Row, Ttl, ZoneId};
 use std::collections::{HashMap, HashSet};
 
 /// What of a row is compared. Not `auth` and `ordername`, which rectify changes at any time.
@@ -67,6 +68,53 @@ pub(super) fn difference(batch: &Batch, actual: &[Row]) -> Option<String> {
     Some(format!("{} {} has been deleted", missing.1, missing.2))
 }
 
+/// What tells one entry from another, over all owner ids.
+type Key<'a> = (&'a OwnerName, &'a RecordType, &'a Content, ZoneId);
+
+fn key(entry: &Entry) -> Key<'_> {
+    (&entry.name, &entry.rtype, &entry.content, entry.zone)
+}
+
+/// Where the entries of the batch's names differ from what the plan saw, in words; none where they agree.
+/// The batch has changed none yet.
+pub(super) fn entry_difference(batch: &Batch, actual: &[Entry]) -> Option<String> {
+    let names: HashSet<&OwnerName> = batch.seen.iter().map(|seen| &seen.name).collect();
+    let mut seen: HashMap<Key<'_>, &Entry> =
+        batch.seen.iter().flat_map(|seen| &seen.entries).map(|entry| (key(entry), entry)).collect();
+    let told = |entry: &Entry, what| {
+        let Entry { name, rtype, content, .. } = entry;
+        Some(format!("the entry of {name} {rtype} {content} has been {what}"))
+    };
+    for entry in actual.iter().filter(|entry| names.contains(&entry.name)) {
+        match seen.remove(&key(entry)) {
+            None => return told(entry, "added"),
+            Some(then) if then != entry => return told(entry, "changed"),
+            Some(_) => {}
+        }
+    }
+    let missing = seen.into_values().min_by_key(|entry| key(entry))?;
+    told(missing, "ended")
+}
+
+/// Which of the puts the ledger has already: those that the batch does not end before. One of another
+/// owner id is an error, since its row is foreign to us.
+pub(super) fn known(batch: &Batch, lines: &Lines) -> Result<Vec<bool>, String> {
+    let ended: HashSet<Key<'_>> = batch.endings.iter().map(|ending| key(&ending.entry)).collect();
+    let owners: HashMap<Key<'_>, &str> = (lines.entries.iter())
+        .filter(|entry| !ended.contains(&key(entry)))
+        .map(|entry| (key(entry), &*entry.owner))
+        .collect();
+    // A line that cannot be read is written anew where its row is ours again.
+    let unreadable: HashSet<Key<'_>> =
+        lines.unreadable.iter().map(|(name, rtype, content, zone)| (name, rtype, content, *zone)).collect();
+    let of = |put: &EntryPut| match owners.get(&key(&put.entry)) {
+        Some(owner) if **owner == *put.entry.owner => Ok(true),
+        Some(_) => Err(format!("{} has an equal entry of another owner id", put.entry.name)),
+        None => Ok(unreadable.contains(&key(&put.entry))),
+    };
+    batch.puts.iter().map(of).collect()
+}
+
 /// The record id of each put, in order: the one that it carries, else that of the equal enabled row, of
 /// several the lowest. An error names the put that has no row.
 pub(super) fn record_ids(puts: &[EntryPut], actual: &[Row]) -> Result<Vec<RecordId>, String> {
@@ -90,7 +138,7 @@ pub(super) fn record_ids(puts: &[EntryPut], actual: &[Row]) -> Result<Vec<Record
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{NewRow, Reorder, Seen};
+    use crate::model::{AccountId, Ending, HeldSet, Kind, NewRow, Reorder, Seen, VmId};
 
     fn name(text: &str) -> OwnerName {
         OwnerName::parse(text).unwrap()
@@ -123,7 +171,7 @@ mod tests {
     fn batch(rows: Vec<Row>) -> Batch {
         Batch {
             inserts: vec![insert("a.org", 2)],
-            seen: vec![Seen { name: name("a.org"), rows }],
+            seen: vec![Seen { name: name("a.org"), rows, entries: vec![] }],
             ..Batch::default()
         }
     }
@@ -152,6 +200,60 @@ mod tests {
         assert_eq!(told(std::slice::from_ref(&own)), "a.org A has been deleted");
         assert_eq!(told(&[Row { disabled: true, ..seen.clone() }, own.clone()]), "a.org A has been edited");
         assert_eq!(told(&[Row { ttl: Some(Ttl(5)), ..seen }, own]), "a.org A has been edited");
+    }
+
+    fn entry(last: u8) -> Entry {
+        let row = row(1, "a.org", last);
+        Entry {
+            zone: 1,
+            name: row.name,
+            rtype: row.rtype,
+            content: row.content,
+            ttl: Ttl(60),
+            record: 1,
+            owner: "mine".into(),
+            vm: VmId::from_u128(1),
+            account: AccountId::from_u128(2),
+            kind: Kind::Name,
+            held: None,
+            on_hold: false,
+        }
+    }
+
+    #[test]
+    fn entries_agree_exactly_at_the_batchs_names() {
+        let mut batch = batch(vec![]);
+        batch.seen[0].entries = vec![entry(1), entry(2)];
+        let told = |entries: &[Entry]| entry_difference(&batch, entries);
+        assert_eq!(told(&[entry(2), entry(1), Entry { name: name("b.org"), ..entry(3) }]), None);
+        assert_eq!(told(&[entry(1)]).unwrap(), "the entry of a.org A 192.0.2.2 has been ended");
+        assert_eq!(
+            told(&[entry(1), entry(2), entry(3)]).unwrap(),
+            "the entry of a.org A 192.0.2.3 has been added"
+        );
+        for changed in [
+            Entry { on_hold: true, ..entry(2) },
+            Entry { held: HeldSet::new(7), ..entry(2) },
+            Entry { owner: "theirs".into(), ..entry(2) },
+            Entry { ttl: Ttl(5), ..entry(2) },
+        ] {
+            assert_eq!(
+                told(&[entry(1), changed]).unwrap(),
+                "the entry of a.org A 192.0.2.2 has been changed"
+            );
+        }
+    }
+
+    #[test]
+    fn a_put_is_new_unless_its_entry_stands_and_is_ours() {
+        let mut batch = Batch { puts: vec![EntryPut { entry: entry(1) }], ..Batch::default() };
+        let lines = |entries| Lines { entries, unreadable: vec![] };
+        assert_eq!(known(&batch, &lines(vec![entry(2)])), Ok(vec![false]));
+        assert_eq!(known(&batch, &lines(vec![Entry { on_hold: true, ..entry(1) }])), Ok(vec![true]));
+        let theirs = Entry { owner: "theirs".into(), ..entry(1) };
+        assert!(known(&batch, &lines(vec![theirs.clone()])).is_err());
+        batch.endings = vec![Ending { entry: theirs.clone(), why: "taken over" }];
+        assert_eq!(known(&batch, &lines(vec![theirs])), Ok(vec![false]));
     }
 
     #[test]

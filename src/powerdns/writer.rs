@@ -30,7 +30,7 @@ impl Writer {
     /// loses the outcome.
     ///
     /// Order: guarded deletes, new TTLs, empty non-terminals out, inserts, empty non-terminals in, order
-    /// names; the locking re-read; ledger, history, budget; serials by zone id; the fence; COMMIT. Under
+    /// names; the locking re-read of rows and entries; ledger, history, budget; serials by zone id; the fence; COMMIT. Under
     /// READ COMMITTED what an operator inserted before the re-read is seen by it, what he inserts after it
     /// arrives beside ours.
     pub async fn commit(&self, batch: &Batch, zones: &Zones) -> Result<Committed, WriteError> {
@@ -87,10 +87,10 @@ impl Writer {
         changes::insert(session, &batch.ents_in).await?;
         changes::reorder(session, &batch.reorders).await?;
 
-        let ids = Self::reread(session, batch).await?;
+        let (ids, known) = self.reread(session, batch).await?;
 
         ledger::end(session, &batch.endings).await?;
-        ledger::put(session, owner, &batch.puts, &ids).await?;
+        ledger::put(session, owner, &batch.puts, &ids, &known).await?;
         if batch.losses > 0 {
             ledger::use_budget(session, owner, batch.losses).await?;
         }
@@ -104,15 +104,26 @@ impl Writer {
         }
     }
 
-    /// Reads the batch's names again, locking them, and finds the record ids of its entries.
-    async fn reread(session: &mut Session, batch: &Batch) -> Result<Vec<RecordId>, WriteError> {
-        let seen = batch.seen.iter().map(|seen| seen.name.clone());
-        let new = batch.puts.iter().filter(|put| put.entry.record == 0).map(|put| put.entry.name.clone());
-        let actual = names::rows(session, &names::sorted(seen.chain(new)), true).await?;
-        if let Some(difference) = recheck::difference(batch, &actual) {
+    /// Reads the batch's names again, locking them, and finds the record ids of its entries, and which of
+    /// these the ledger has already. Rows come first: whoever else changes both takes them in that order.
+    async fn reread(
+        &self,
+        session: &mut Session,
+        batch: &Batch,
+    ) -> Result<(Vec<RecordId>, Vec<bool>), WriteError> {
+        let seen = batch.seen.iter().map(|seen| &seen.name);
+        let put = batch.puts.iter().map(|put| &put.entry.name);
+        let names = names::sorted(seen.chain(put).cloned());
+        let rows = names::rows(session, &names, true).await?;
+        if let Some(difference) = recheck::difference(batch, &rows) {
             return Err(WriteError::Conflict(difference));
         }
-        recheck::record_ids(&batch.puts, &actual).map_err(WriteError::Conflict)
+        let lines = names::entries(session, &names, &self.database.settings().owner, true).await?;
+        if let Some(difference) = recheck::entry_difference(batch, &lines.entries) {
+            return Err(WriteError::Conflict(difference));
+        }
+        let ids = recheck::record_ids(&batch.puts, &rows).map_err(WriteError::Conflict)?;
+        Ok((ids, recheck::known(batch, &lines).map_err(WriteError::Conflict)?))
     }
 
     /// Lets a held set through, for the verb `approve`.

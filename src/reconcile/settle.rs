@@ -197,7 +197,7 @@ impl Settler {
                 Some(rectify(zone, change, |name, decided| Below::of_rows(name, of(name), decided)))
             })
             .collect();
-        Ok(plan::assemble(decisions.to_vec(), read.rows(), rectified))
+        Ok(plan::assemble(decisions.to_vec(), read.rows(), read.entries(), rectified))
     }
 }
 

@@ -129,7 +129,7 @@ impl Lab {
     }
 
     async fn seen(&self, at: &str) -> Seen {
-        Seen { name: name(at), rows: self.names(&[at]).await.rows_at(at).to_vec() }
+        seen(&self.names(&[at]).await, at)
     }
 
     async fn commit(&self, writer: &Writer, batch: &Batch) -> Result<Vec<u64>, WriteError> {
@@ -163,6 +163,10 @@ fn entry(at: &str, content: Content) -> Entry {
         held: None,
         on_hold: false,
     }
+}
+
+fn seen(rows: &NameRows, at: &str) -> Seen {
+    Seen { name: name(at), rows: rows.rows_at(at).to_vec(), entries: rows.entries_at(at).to_vec() }
 }
 
 fn owned(rows: &NameRows, at: &str) -> Vec<(OwnedRow, Entry)> {
@@ -411,6 +415,96 @@ async fn an_entry_of_another_owner_id_is_never_overwritten() {
     assert!(matches!(lab.commit(&mine, &takeover).await, Err(WriteError::Conflict(_))), "it has ended");
 }
 
+/// A verb beside the controller holds a claim, another owner id takes an entry over: what the plan did
+/// not see is noticed, and what was edited stands.
+#[tokio::test]
+async fn an_entry_that_was_edited_after_the_plan_is_a_conflict_and_the_edit_stands() {
+    let mut lab = Lab::with_tables("entry_edit").await;
+    let writer = lab.db.writer(&lab.lease().await);
+    let batch = lab.publish("www.example.org", &[1, 2]).await;
+    lab.commit(&writer, &batch).await.unwrap();
+    for (edit, what) in [
+        (
+            "UPDATE cs_powerdns_ledger SET on_hold = 1 WHERE content = '192.0.2.2'",
+            "192.0.2.2 has been changed",
+        ),
+        (
+            "UPDATE cs_powerdns_ledger SET held_hash = 9 WHERE content = '192.0.2.2'",
+            "192.0.2.2 has been changed",
+        ),
+        (
+            "UPDATE cs_powerdns_ledger SET owner_id = 'theirs' WHERE content = '192.0.2.2'",
+            "192.0.2.2 has been changed",
+        ),
+        ("DELETE FROM cs_powerdns_ledger WHERE content = '192.0.2.2'", "192.0.2.2 has been ended"),
+        (
+            "INSERT INTO cs_powerdns_ledger SELECT name, type, '192.0.2.7', zone_id, ttl, 0, 'theirs', vm, account, \
+             kind, 0, 0, created_at, updated_at FROM cs_powerdns_ledger WHERE content = '192.0.2.1'",
+            "192.0.2.7 has been added",
+        ),
+    ] {
+        let rows = lab.names(&["www.example.org"]).await;
+        let (row, entry) = owned(&rows, "www.example.org").remove(0);
+        let touched = Entry { ttl: Ttl(30), record: 0, ..entry };
+        let retime = Batch {
+            retimes: vec![(row, Ttl(30))],
+            puts: vec![EntryPut { entry: touched }],
+            seen: vec![seen(&rows, "www.example.org")],
+            ..Batch::default()
+        };
+        lab.sql(edit).await;
+        let before = lab.names(&["www.example.org"]).await;
+        let error = lab.commit(&writer, &retime).await.unwrap_err();
+        assert!(matches!(&error, WriteError::Conflict(why) if why.ends_with(what)), "{edit}: {error:?}");
+        assert_eq!(lab.names(&["www.example.org"]).await, before, "{edit}: nothing else has changed");
+    }
+}
+
+/// What the re-read cannot lock, since it is not there yet.
+#[tokio::test]
+async fn of_two_that_write_one_key_at_once_the_second_notices() {
+    let lab = Lab::with_tables("twins").await;
+    let writer = lab.db.writer(&lab.lease().await);
+    let batch = lab.publish("www.example.org", &[1]).await;
+    let mut theirs = Conn::new(options(Some(&lab.name))).await.unwrap();
+    let insert = "INSERT INTO cs_powerdns_ledger (name, type, content, zone_id, ttl, record_id, owner_id, vm, account, \
+                  kind, created_at, updated_at) VALUES ('www.example.org', 'A', '192.0.2.1', 1, 60, 1, ?, \
+                  UUID(), UUID(), 'name', NOW(), NOW())";
+    for owner in ["theirs", "mine"] {
+        theirs.query_drop("START TRANSACTION").await.unwrap();
+        theirs.exec_drop(insert, (owner,)).await.unwrap();
+        let (spawned, batch, zones) = (writer.clone(), batch.clone(), lab.zones().await);
+        let commit = tokio::spawn(async move { spawned.commit(&batch, &zones).await });
+        let mut root = Conn::new(options(None)).await.unwrap();
+        testbed::poll("the second waits", super::support::LIMIT, async || {
+            let sql = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '%cs_powerdns_ledger%' \
+                       AND TIME_MS > 200 AND ID <> CONNECTION_ID() AND DB = ?";
+            let waiting: Option<u64> = root.exec_first(sql, (&lab.name,)).await.unwrap();
+            if waiting == Some(1) { Ok(()) } else { Err(format!("{waiting:?}")) }
+        })
+        .await;
+        theirs.query_drop("COMMIT").await.unwrap();
+        let error = commit.await.unwrap().unwrap_err();
+        assert!(matches!(error, WriteError::Conflict(_)), "{owner}: {error:?}");
+        assert!(lab.names(&["www.example.org"]).await.rows().is_empty(), "{owner}: no row without its entry");
+        theirs.query_drop("DELETE FROM cs_powerdns_ledger").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_line_of_the_ledger_that_is_no_entry_any_more_is_written_anew() {
+    let mut lab = Lab::with_tables("nonsense").await;
+    let writer = lab.db.writer(&lab.lease().await);
+    let batch = lab.publish("www.example.org", &[1]).await;
+    lab.commit(&writer, &batch).await.unwrap();
+    lab.sql("UPDATE cs_powerdns_ledger SET vm = 'nonsense'").await;
+    lab.sql("DELETE FROM records WHERE type = 'A'").await;
+    let batch = lab.publish("www.example.org", &[1]).await;
+    assert!(batch.seen[0].entries.is_empty());
+    lab.commit(&writer, &batch).await.unwrap();
+    assert_eq!(lab.names(&["www.example.org"]).await.entries().len(), 1);
+}
+
 #[tokio::test]
 async fn a_zone_that_was_signed_after_the_plan_is_read_again() {
     let mut lab = Lab::with_tables("signed").await;
@@ -554,7 +648,7 @@ async fn a_thousand_rows_go_through_in_one_batch_and_out_again() {
             out.deletes.push(row);
             out.endings.push(Ending { entry, why: "test" });
         }
-        out.seen.push(Seen { name: name.clone(), rows: rows.rows_at(name.as_str()).to_vec() });
+        out.seen.push(seen(&rows, name.as_str()));
     }
     writer.commit(&out, &zones).await.unwrap();
     assert_eq!(lab.one::<u64>("SELECT COUNT(*) FROM records WHERE type = 'A'").await, 0);
