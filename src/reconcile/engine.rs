@@ -98,6 +98,8 @@ pub struct Engine {
     pub(super) listed: bool,
     /// An audit has ended since the lease was taken.
     pub(super) audited: bool,
+    /// How many proofs of absence each resync that ended well has left open, for one-shot runs.
+    pub(super) open_proofs: Vec<usize>,
     /// The serial of each zone, and when we wrote it.
     pub(super) serials: HashMap<ZoneId, (Serial, Moment)>,
     pub(super) losses: PendingLosses,
@@ -160,6 +162,7 @@ impl Engine {
             assigned: false,
             listed: false,
             audited: false,
+            open_proofs: Vec::new(),
             serials: HashMap::new(),
             losses: PendingLosses::default(),
             zones_due: Moment::default(),
@@ -309,7 +312,7 @@ impl Engine {
             let stuck = !self.unsettled.is_empty() && self.unsettled.values().all(|tries| *tries >= 5);
             return stuck && !self.resync.is_running();
         }
-        !self.world.proof_pending() || self.listings.len() >= 3
+        self.last_failure.is_none() && proofs_are_had(&self.open_proofs)
     }
 
     fn gauge(&self) {
@@ -317,5 +320,40 @@ impl Engine {
         passes.dirty_vms.set(self.vms.len() as u64);
         passes.dirty_names.set(self.names.len() as u64);
         passes.vms.set(self.world.inventory.len() as u64);
+    }
+}
+
+/// Whether another listing would prove nothing more, going by how many proofs each one has left open. What
+/// the first one lacks the second one proves, and what the second one lacks, the third; more than that
+/// takes as many listings as the bound on look-ups wants. Where VMs go all the time, some proof is always
+/// open: those are the next run's business.
+fn proofs_are_had(open: &[usize]) -> bool {
+    match open {
+        [.., 0] => true,
+        [_, .., before, last] => last >= before,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_one_shot_run_lists_again_as_long_as_that_proves_something() {
+        for (open, had) in [
+            (&[0][..], true),
+            (&[3], false),
+            (&[3, 0], true),
+            (&[0, 1], false),
+            (&[3, 1], false),
+            (&[3, 1, 0], true),
+            (&[3, 1, 1], true),
+            (&[3, 3, 3], true),
+            (&[12_000, 7_000, 2_000], false),
+            (&[12_000, 7_000, 2_000, 0], true),
+        ] {
+            assert_eq!(proofs_are_had(open), had, "{open:?}");
+        }
     }
 }

@@ -193,7 +193,11 @@ impl Engine {
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         passes.last_resync.set(since_1970.as_secs());
         self.resync.done(now);
-        if self.world.proof_pending() {
+        let open = self.world.open_proofs();
+        if self.settings.aim != Aim::Serve {
+            self.open_proofs.push(open);
+        }
+        if open > 0 {
             self.resync.request(now);
         }
         self.metrics.passes.resyncs.inc();

@@ -189,13 +189,14 @@ impl World {
         first != listing && apart(first, listing)
     }
 
-    /// Whether something waits for a second complete listing: an absence, or a VM without addresses.
-    pub fn proof_pending(&self) -> bool {
-        !self.orphans.is_empty()
-            || self.inventory.iter().any(|known| self.inventory.absence(known.vm().id).is_some())
-            || self.inventory.iter().any(|known| {
-                self.inventory.blankness(known.vm().id).is_some_and(|seen| seen.count < BELIEVED)
-            })
+    /// What waits for a second complete listing: absences, and VMs without addresses.
+    pub fn open_proofs(&self) -> usize {
+        let open = |known: &&Known| {
+            let id = known.vm().id;
+            let blank = self.inventory.blankness(id).is_some_and(|seen| seen.count < BELIEVED);
+            blank || self.inventory.absence(id).is_some()
+        };
+        self.orphans.len() + self.inventory.iter().filter(open).count()
     }
 
     fn names_known(&self, id: VmId) -> Vec<OwnerName> {

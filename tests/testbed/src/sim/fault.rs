@@ -21,8 +21,14 @@ pub enum Fault {
     EmptyObject,
     /// The right answer without its page's last member.
     ShortPage,
+    /// The right answer without any `count`.
+    NoCount,
+    /// Without any `count`, and without its page's last member.
+    ShortNoCount,
     /// The right answer, late.
     Late(Duration),
+    /// The answer that is right now, late: by then it may be wrong.
+    Stale(Duration),
 }
 
 /// The body of a failing status.
@@ -39,6 +45,8 @@ pub enum Body {
 pub(super) struct Rule {
     /// Lower-case; none stands for any.
     pub command: Option<String>,
+    /// Only requests that ask about VMs by id.
+    pub looks: bool,
     pub skip: usize,
     pub left: usize,
     pub fault: Fault,
@@ -52,11 +60,12 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    /// The fault for a request, if one is due. Each rule counts the requests that it speaks of.
-    pub fn next(&mut self, command: &str) -> Option<Fault> {
+    /// The fault for a request, if one is due. Each rule counts the requests that it speaks of. `look`: it
+    /// asks about VMs by id.
+    pub fn next(&mut self, command: &str, look: bool) -> Option<Fault> {
         let mut found = None;
         for rule in &mut self.rules {
-            if rule.command.as_deref().is_some_and(|only| only != command) {
+            if rule.command.as_deref().is_some_and(|only| only != command) || (rule.looks && !look) {
                 continue;
             }
             if rule.skip > 0 {

@@ -25,6 +25,7 @@ use super::world::World;
 
 type Parameters = BTreeMap<String, String>;
 type Hook = Box<dyn FnOnce(&World) + Send>;
+type Watch = Box<dyn FnMut(&World, usize) + Send>;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -33,6 +34,7 @@ pub(super) struct Site {
     faults: Arc<Mutex<Faults>>,
     log: Arc<Mutex<Vec<(String, Parameters)>>>,
     hooks: Arc<Mutex<Vec<(String, String, Hook)>>>,
+    watch: Arc<Mutex<Option<Watch>>>,
     cuts: Cuts,
 }
 
@@ -60,6 +62,7 @@ impl Simulator {
             faults: Arc::default(),
             log: Arc::default(),
             hooks: Arc::default(),
+            watch: Arc::default(),
             cuts: Arc::default(),
         };
         let address = SocketAddr::from(([127, 0, 0, 1], crate::watchdog::free_port()));
@@ -152,6 +155,19 @@ impl Simulator {
         self.site.hooks.lock().expect("no holder panics").push(entry);
     }
 
+    /// Runs `watch` before every page of every listing of VMs from now on, with the page's number: the
+    /// world never stops moving. Look-ups by id are no listings.
+    pub fn before_every_page(&self, watch: impl FnMut(&World, usize) + Send + 'static) {
+        *self.site.watch.lock().expect("no holder panics") = Some(Box::new(watch));
+    }
+
+    /// The next `times` requests that ask about VMs by id fail; listings go on.
+    pub fn fail_looks(&self, times: usize, fault: Fault) {
+        let command = Some("listvirtualmachines".to_owned());
+        let rule = Rule { command, looks: true, skip: 0, left: times, fault };
+        self.site.faults.lock().expect("no holder panics").rules.push(rule);
+    }
+
     /// How many requests of a command came, refused and failed ones included.
     pub fn requests(&self, command: &str) -> usize {
         self.log().iter().filter(|(name, _)| name.eq_ignore_ascii_case(command)).count()
@@ -191,7 +207,8 @@ impl Drop for Simulator {
 
 impl Site {
     pub fn fail(&self, command: Option<&str>, skip: usize, left: usize, fault: Fault) {
-        let rule = Rule { command: command.map(str::to_lowercase), skip, left, fault };
+        let command = command.map(str::to_lowercase);
+        let rule = Rule { command, looks: false, skip, left, fault };
         self.faults.lock().expect("no holder panics").rules.push(rule);
     }
 
@@ -201,6 +218,12 @@ impl Site {
 
     fn run_hooks(&self, command: &str, parameters: &Parameters) {
         let Some(page) = parameters.get("page") else { return };
+        if command == "listvirtualmachines"
+            && !is_look(parameters)
+            && let Some(watch) = self.watch.lock().expect("no holder panics").as_mut()
+        {
+            watch(&self.world, page.parse().unwrap_or_default());
+        }
         let mut due = Vec::new();
         let mut hooks = self.hooks.lock().expect("no holder panics");
         let (now, later) = hooks.drain(..).partition(|(name, number, _)| name == command && number == page);
@@ -231,7 +254,7 @@ async fn api(
     site.log.lock().expect("no holder panics").push((command.clone(), parameters.clone()));
     let (fault, latency) = {
         let mut faults = site.faults.lock().expect("no holder panics");
-        (faults.next(&lower), faults.latency)
+        (faults.next(&lower, is_look(&parameters)), faults.latency)
     };
     tokio::time::sleep(latency).await;
     match &fault {
@@ -257,7 +280,15 @@ async fn api(
         let status = if let Reply::Error(error) = &reply { error.status } else { 200 };
         return xml(status);
     }
+    if let Some(Fault::Stale(time)) = &fault {
+        tokio::time::sleep(*time).await;
+    }
     respond(reply, fault.as_ref(), &lower)
+}
+
+/// Whether a request asks about VMs by id.
+fn is_look(parameters: &Parameters) -> bool {
+    parameters.contains_key("id") || parameters.contains_key("ids")
 }
 
 fn respond(reply: Reply, fault: Option<&Fault>, command: &str) -> Response {
@@ -268,10 +299,16 @@ fn respond(reply: Reply, fault: Option<&Fault>, command: &str) -> Response {
             let mut count = i64::try_from(count).unwrap_or(i64::MAX);
             match fault {
                 Some(Fault::WrongCount(delta)) => count += delta,
-                Some(Fault::ShortPage) => drop(items.pop()),
+                Some(Fault::ShortPage | Fault::ShortNoCount) => drop(items.pop()),
                 _ => {}
             }
-            list_body(command, count, key, &items)
+            let body = list_body(command, count, key, &items);
+            match fault {
+                Some(Fault::NoCount | Fault::ShortNoCount) => {
+                    body.replacen(&format!("\"count\":{count},"), "", 1)
+                }
+                _ => body,
+            }
         }
     };
     match fault {

@@ -93,6 +93,8 @@ pub(super) struct State {
     vms: Vec<Option<Arc<Vm>>>,
     index: HashMap<String, u64>,
     expunged: HashSet<String>,
+    /// Ids that listings lack, and whether look-ups by id do too.
+    pub hidden: HashMap<String, bool>,
     /// Numbers in creation order, so that a page is a slice.
     personal: Vec<u64>,
     of_projects: Vec<u64>,
@@ -137,6 +139,7 @@ impl State {
             vms: Vec::new(),
             index: HashMap::new(),
             expunged: HashSet::new(),
+            hidden: HashMap::new(),
             personal: Vec::new(),
             of_projects: Vec::new(),
             all: Vec::new(),

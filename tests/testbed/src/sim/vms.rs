@@ -28,6 +28,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Reply, ApiError> {
         let mut found = Vec::new();
         for id in ids.split(',').map(str::trim).collect::<HashSet<_>>() {
             match state.vm(id) {
+                _ if state.hidden.get(id) == Some(&true) => {}
                 Some(vm) => found.push(vm),
                 None if state.was_expunged(id) => {}
                 None => return Err(call.unknown("ids", id)),
@@ -48,13 +49,16 @@ pub(super) fn list(call: &Call<'_>) -> Result<Reply, ApiError> {
     let numbers = state.class(class);
     let get = |numbers: &[u64]| numbers.iter().filter_map(|number| state.at(*number)).cloned().collect();
     let filter = Filter::of(call)?;
-    if filter == Filter::default() {
+    if filter == Filter::default() && state.hidden.is_empty() {
         return Ok(answer(call, &page, numbers.len(), |range| get(&numbers[range]), details));
     }
     let numbers: Vec<u64> = numbers
         .iter()
         .copied()
-        .filter(|number| state.at(*number).is_some_and(|vm| filter.matches(state, vm)))
+        .filter(|number| {
+            let shown = |vm: &Vm| !state.hidden.contains_key(&vm.id) && filter.matches(state, vm);
+            state.at(*number).is_some_and(|vm| shown(vm))
+        })
         .collect();
     Ok(answer(call, &page, numbers.len(), |range| get(&numbers[range]), details))
 }
@@ -74,6 +78,9 @@ fn answer(
 fn by_id(call: &Call<'_>, id: &str, details: Details) -> Result<Reply, ApiError> {
     let state = call.state;
     let nothing = || Ok(listed(0, "virtualmachine", Vec::new()));
+    if state.hidden.get(id) == Some(&true) {
+        return nothing();
+    }
     let Some(vm) = state.vm(id) else {
         return if state.was_expunged(id) { nothing() } else { Err(call.unknown("id", id)) };
     };

@@ -251,6 +251,21 @@ impl World {
         self.write().purge(id);
     }
 
+    /// The API shows this id nowhere, as if its row were gone: look-ups answer 200 and nothing.
+    pub fn hide_vm(&self, id: &str) {
+        self.write().hidden.insert(id.to_owned(), true);
+    }
+
+    /// Listings lack this VM; look-ups by id show it.
+    pub fn hide_from_listings(&self, id: &str) {
+        self.write().hidden.insert(id.to_owned(), false);
+    }
+
+    /// The API shows the VM again.
+    pub fn show_vm(&self, id: &str) {
+        self.write().hidden.remove(id);
+    }
+
     /// Gives a VM to another account or project.
     pub fn move_vm(&self, id: &str, owner: &str) {
         let owner = self.owner(owner);
