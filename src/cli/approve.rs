@@ -34,16 +34,20 @@ pub async fn approve(config: &Config, args: &ApproveArgs) -> Result<Exit> {
     let Some(standing) = patiently(async || reader.standing().await).await? else {
         bail!("nothing was ever written for owner id `{}`: nothing is held", settings.owner);
     };
-    let found = find(config, &reader, &args.sets.iter().copied().collect()).await?;
     let approved = reader.approvals().await.context("cannot read what was approved before")?;
+    let before: BTreeSet<HeldSet> =
+        approved.iter().filter(|approval| !approval.old).map(|approval| approval.set).collect();
+    let wanted: BTreeSet<HeldSet> = args.sets.iter().copied().collect();
+    let found = find(config, &reader, &wanted, &before).await?;
     let (mut out, writer) = (stdout().lock(), database.writer_beside(&standing));
     let mut waits = false;
+    let without_records: Vec<HeldSet> =
+        wanted.iter().filter(|set| !found.iter().any(|one| one.set == **set)).copied().collect();
     for Found { set, records, stored } in found {
-        let before = approved.iter().any(|approval| approval.set == set && !approval.old);
         if args.dry_run {
-            let word = if before { "is approved already" } else { "would be approved" };
+            let word = if before.contains(&set) { "is approved already" } else { "would be approved" };
             writeln!(out, "held set {set} of {records} records {word}")?;
-            waits |= !before;
+            waits |= !before.contains(&set);
             continue;
         }
         writer.approve(set).await.with_context(|| format!("cannot approve {set}"))?;
@@ -60,16 +64,25 @@ pub async fn approve(config: &Config, args: &ApproveArgs) -> Result<Exit> {
             )?;
         }
     }
+    for set in without_records {
+        writeln!(out, "held set {set} is approved already, and no record waits in it")?;
+    }
     drop(out);
     database.close().await;
     Ok(if waits { Exit::ChangesWait } else { Exit::Done })
 }
 
-/// The sets in the ledger, or, of those that are not, in a plan.
-async fn find(config: &Config, reader: &Reader, wanted: &BTreeSet<HeldSet>) -> Result<Vec<Found>> {
+/// The sets in the ledger, or, of those that are not, in a plan. One that was approved before may be
+/// through by now, and is found in neither.
+async fn find(
+    config: &Config,
+    reader: &Reader,
+    wanted: &BTreeSet<HeldSet>,
+    before: &BTreeSet<HeldSet>,
+) -> Result<Vec<Found>> {
     let mut held = reader.held_sets().await.context("cannot read what is held")?;
     let stored: BTreeSet<HeldSet> = held.iter().map(|(set, _)| *set).collect();
-    if !wanted.is_subset(&stored) {
+    if !wanted.iter().all(|set| stored.contains(set) || before.contains(set)) {
         let plan = supervise::once(services(config, Aim::Plan)).await;
         let plan = plan.context("no entry is in such a set, and what would be held cannot be planned")?;
         held.extend(plan.held_sets.into_iter().filter(|(set, _)| !stored.contains(set)));
@@ -78,7 +91,8 @@ async fn find(config: &Config, reader: &Reader, wanted: &BTreeSet<HeldSet>) -> R
         let records = held.iter().find(|(held, _)| held == set).map(|(_, records)| *records);
         records.map(|records| Found { set: *set, records, stored: stored.contains(set) }).ok_or(*set)
     };
-    let found: Result<Vec<Found>, HeldSet> = wanted.iter().map(one).collect();
+    let wanted = wanted.iter().filter(|set| stored.contains(set) || !before.contains(set));
+    let found: Result<Vec<Found>, HeldSet> = wanted.map(one).collect();
     match found {
         Ok(found) => Ok(found),
         Err(missing) if held.is_empty() => bail!("no held set {missing}: nothing is held"),

@@ -5,6 +5,7 @@ mod bad_events;
 mod contention;
 mod down;
 mod grants;
+mod held;
 mod http;
 mod lease;
 mod losses;
