@@ -144,6 +144,31 @@ async fn the_hash_that_plan_shows_is_the_one_that_sync_stores_and_run_shows() {
     assert!(page.contains(&format!("21 in set {shown}")), "{page}");
     let status = status(&controller).await.unwrap();
     assert_eq!((&status["held"], &status["held_hash"]), (&21.into(), &shown.clone().into()));
+    let name = status["names"].as_array().unwrap().iter().find(|name| name["name"] == "vm1.domain.com");
+    let claim = &name.expect("a name with held records is listed")["claims"][0];
+    assert_eq!(claim["state"], "held");
+    assert_eq!(claim["detail"], format!("to let it through: cs-powerdns approve {shown}"));
+}
+
+#[tokio::test]
+async fn what_is_desired_again_drops_out_of_its_set_without_any_event() {
+    let lab = Lab::new("drops_out").await;
+    example(&lab).await;
+    let ids = create(&lab, 20);
+    sync(&lab, &[]).await;
+    rename(&lab, &ids[..15], 1, "other");
+    let first = held(&lab, 15).await;
+    rename(&lab, &ids[..1], 1, "vm");
+    let output = once(&lab, &["sync"], &[]).await;
+    ended(&output, 3);
+    assert_eq!(hash(&output, 14), first);
+    let second = hash(&output, 1);
+    assert_eq!(stored(&lab).await, [(first.clone(), 14), (second.clone(), 1)]);
+    ended(&once(&lab, &["approve", &first, &second], &[NO_API]).await, 0);
+    sync(&lab, &[]).await;
+    answers(&lab, "vm1.domain.com", "A", &["198.51.0.2"]).await;
+    assert_eq!((count(&lab, "vm").await, count(&lab, "other").await), (6, 14));
+    assert!(drawn(&lab).await < 0.1, "nothing was drawn on the budget");
 }
 
 #[tokio::test]
