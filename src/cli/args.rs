@@ -1,6 +1,6 @@
 //! Verbs and flags.
 
-use crate::config::Given;
+use crate::{config::Given, model::HeldSet};
 use clap::{Args, Parser, Subcommand};
 
 /// Keeps the A, AAAA and PTR records of a PowerDNS MySQL database equal to what CloudStack says about
@@ -37,6 +37,8 @@ pub enum Verb {
     Plan(PlanArgs),
     /// Do one full pass, then end
     Sync(SyncArgs),
+    /// Let held losses through, by the hash that `plan`, `sync` and the log show
+    Approve(ApproveArgs),
     /// Print the tables to create and the rights to grant
     Schema,
 }
@@ -56,6 +58,17 @@ pub struct PlanArgs {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct SyncArgs {
     /// Write nothing: the same as `plan`
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What to let through.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct ApproveArgs {
+    /// Hashes of held sets
+    #[arg(value_name = "HASH", required = true)]
+    pub sets: Vec<HeldSet>,
+    /// Write nothing: say what would be approved
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -88,6 +101,13 @@ mod tests {
             Verb::Plan(PlanArgs { json: false, unexplained: true })
         );
         assert_eq!(verb(&["sync", "--dry-run"]), Verb::Sync(SyncArgs { dry_run: true }));
+        let sets = vec!["0a1b2c3d".parse().unwrap(), "ffffffff".parse().unwrap()];
+        assert_eq!(
+            verb(&["approve", "0A1B2C3D", "ffffffff"]),
+            Verb::Approve(ApproveArgs { sets, dry_run: false })
+        );
+        assert!(Cli::try_parse_from(["cs-powerdns", "approve"]).is_err());
+        assert!(Cli::try_parse_from(["cs-powerdns", "approve", "abc"]).is_err());
         assert_eq!(verb(&["schema"]), Verb::Schema);
     }
 }

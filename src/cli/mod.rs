@@ -4,6 +4,7 @@
 //!
 //! Invariant: whatever happens, the process ends by an [`Exit`], whose codes are a contract.
 
+mod approve;
 mod args;
 mod exit;
 mod main_with;
@@ -13,7 +14,7 @@ mod schema;
 mod services;
 mod sync;
 
-pub use args::{Cli, PlanArgs, SyncArgs, Verb};
+pub use args::{ApproveArgs, Cli, PlanArgs, SyncArgs, Verb};
 pub use exit::Exit;
 pub use main_with::main_with;
 use services::services;

@@ -1,7 +1,13 @@
 //! `plan`: what `sync` would do, without doing it.
 
 use super::{Exit, PlanArgs, services};
-use crate::{config::Config, model::Row, plan::Plan, reconcile::Aim, supervise};
+use crate::{
+    config::Config,
+    model::Row,
+    plan::{Plan, Sign},
+    reconcile::Aim,
+    supervise,
+};
 use anyhow::Result;
 use serde_json::json;
 use std::io::{Write, stdout};
@@ -12,7 +18,7 @@ pub async fn plan(config: &Config, args: &PlanArgs) -> Result<Exit> {
     services.engine.unexplained = args.unexplained;
     let report = supervise::once(services).await?;
     let mut plan = report.plan;
-    plan.held = report.held;
+    plan.held = report.held_sets;
     let mut out = stdout().lock();
     if args.json {
         let unexplained = args.unexplained.then_some(report.unexplained.as_slice());
@@ -30,12 +36,13 @@ pub async fn plan(config: &Config, args: &PlanArgs) -> Result<Exit> {
     Ok(if plan.is_empty() { Exit::Done } else { Exit::ChangesWait })
 }
 
-/// Version 1: `changes` in the order of zone, name, type; `held` records wait for the budget;
+/// Version 1: `changes` in the order of zone, name, type, those that are held with their `set`; `held`
+/// records wait for the budget or for `approve`, in `held_sets`, of which `held_hash` is the largest;
 /// `unexplained` stands there if it was asked for.
 fn as_json(plan: &Plan, unexplained: Option<&[Row]>) -> serde_json::Value {
     let changes: Vec<_> = (plan.lines().into_iter())
         .map(|line| {
-            json!({
+            let mut change = json!({
                 "action": line.sign.word(),
                 "zone": line.zone,
                 "name": line.name.as_str(),
@@ -43,15 +50,24 @@ fn as_json(plan: &Plan, unexplained: Option<&[Row]>) -> serde_json::Value {
                 "content": line.content,
                 "ttl": line.ttl.0,
                 "why": line.why,
-            })
+            });
+            if line.sign == Sign::Hold {
+                change["set"] = json!(line.set.map(|set| set.to_string()));
+            }
+            change
         })
         .collect();
     let [insert, delete, retime] = plan.counts();
+    let sets: Vec<_> = (plan.held.iter())
+        .map(|(set, records)| json!({ "hash": set.to_string(), "records": records }))
+        .collect();
     let mut whole = json!({
         "version": 1,
         "changes": changes,
         "summary": { "insert": insert, "delete": delete, "retime": retime },
-        "held": plan.held,
+        "held": plan.held.iter().map(|(_, records)| records).sum::<u64>(),
+        "held_hash": plan.held.first().map(|(set, _)| set.to_string()),
+        "held_sets": sets,
     });
     if let Some(rows) = unexplained {
         let row = |row: &Row| json!({ "name": row.name.as_str(), "type": row.rtype.as_str(), "content": row.content.to_string() });

@@ -1,7 +1,7 @@
 //! `sync`: one full pass, then exit.
 
 use super::{Exit, services};
-use crate::{config::Config, reconcile::Aim, supervise};
+use crate::{config::Config, plan::held_line, reconcile::Aim, supervise};
 use anyhow::Result;
 use std::io::{Write, stdout};
 
@@ -14,9 +14,8 @@ pub async fn sync(config: &Config) -> Result<Exit> {
         "{} inserted, {} deleted, {} given another TTL",
         report.inserted, report.deleted, report.retimed
     )?;
-    if report.held == 0 {
-        return Ok(Exit::Done);
+    for (set, records) in &report.held_sets {
+        writeln!(out, "{}", held_line(*set, *records))?;
     }
-    writeln!(out, "held: {} records: more than DNS_MAX_LOSS_PERCENT allows within an hour", report.held)?;
-    Ok(Exit::Held)
+    Ok(if report.held == 0 { Exit::Done } else { Exit::Held })
 }

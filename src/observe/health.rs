@@ -101,11 +101,12 @@ pub fn ready(pulse: &Pulse, settings: &HealthSettings, now: Instant) -> Verdict 
 pub fn body(word: &str, verdict: &Verdict, pulse: &Pulse) -> String {
     let not = if verdict.ok { "" } else { "not " };
     let mut text = format!("{not}{word}: {}\nrole: {}\n", verdict.why, role_text(&pulse.role));
-    let _ = write!(text, "held: {} records", pulse.held.records);
-    if let Some(set) = &pulse.held.set {
-        let _ = write!(text, ", set {set}");
+    if pulse.held.sets.is_empty() {
+        text.push_str("held: 0 records\n");
     }
-    text.push('\n');
+    for (set, records) in &pulse.held.sets {
+        let _ = writeln!(text, "held: {records} records, set {set}");
+    }
     text
 }
 

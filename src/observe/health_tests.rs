@@ -1,5 +1,5 @@
 use super::*;
-use crate::observe::Held;
+use crate::{model::HeldSet, observe::Held};
 
 const SETTINGS: HealthSettings = HealthSettings {
     api_timeout: Duration::from_secs(60),
@@ -148,7 +148,7 @@ fn short_resync_intervals_still_leave_thirty_seconds() {
 fn the_body_says_the_role_and_what_is_held() {
     let start = Instant::now();
     let mut pulse = pulse(start, &[(1, Be(Role::Holder { epoch: 3 })), (2, Well(Pass::Resync))]);
-    pulse.held = Held { records: 31, set: Some("1a2b3c4d".into()) };
+    pulse.held = Held { sets: vec![(HeldSet::new(0x1a2b_3c4d).unwrap(), 31)] };
     let verdict = ready(&pulse, &SETTINGS, start);
     assert_eq!(
         body("ready", &verdict, &pulse),

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    model::{Kind, Outcome, OwnerName, Rejection, VmId},
+    model::{HeldSet, Kind, Outcome, OwnerName, Rejection, VmId},
     observe::{Held, Pass, Role, Standing},
 };
 use std::net::SocketAddr;
@@ -57,10 +57,10 @@ async fn readiness_follows_the_passes() {
     assert!(server.ask("GET", "/readyz").await.starts_with("HTTP/1.1 503 "));
     board.set_role(Role::Holder { epoch: 7 }, Instant::now());
     board.note_pass(Pass::Resync, Instant::now(), Ok(()));
-    board.set_held(Held { records: 31, set: Some("abcd".into()) });
+    board.set_held(Held { sets: vec![(HeldSet::new(0xabcd).unwrap(), 31)] });
     let answer = server.ask("GET", "/readyz").await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    assert!(answer.ends_with("role: holder, epoch 7\nheld: 31 records, set abcd\n"), "{answer}");
+    assert!(answer.ends_with("role: holder, epoch 7\nheld: 31 records, set 0000abcd\n"), "{answer}");
 }
 
 #[tokio::test]
@@ -108,9 +108,17 @@ async fn hostile_names_are_data_on_the_page_and_in_json() {
     assert_eq!(status["failing"][0]["pass"], "look");
     assert_eq!(status["role"], "starting");
     assert_eq!((&status["ready"], &status["healthy"]), (&false.into(), &true.into()));
-    for key in
-        ["held", "held_hash", "last_resync", "vms", "dirty_vms", "dirty_names", "uptime_seconds", "why"]
-    {
+    for key in [
+        "held",
+        "held_hash",
+        "held_sets",
+        "last_resync",
+        "vms",
+        "dirty_vms",
+        "dirty_names",
+        "uptime_seconds",
+        "why",
+    ] {
         assert!(status.get(key).is_some(), "{key}");
     }
 }

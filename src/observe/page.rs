@@ -54,13 +54,7 @@ fn write_page(html: &mut String, status: &Status) -> fmt::Result {
         ("VMs known", status.vms.to_string()),
         ("Waiting", format!("{} VMs, {} names", status.dirty_vms, status.dirty_names)),
         ("Last resync", status.last_resync.map_or_else(never, moment)),
-        (
-            "Held records",
-            status
-                .held_hash
-                .as_ref()
-                .map_or_else(|| status.held.to_string(), |set| format!("{}, set {set}", status.held)),
-        ),
+        ("Held records", held(status)),
     ] {
         write!(html, "<tr><th>{what}</th><td>{}</td></tr>", Escaped(value))?;
     }
@@ -82,6 +76,12 @@ fn write_page(html: &mut String, status: &Status) -> fmt::Result {
     );
     html.push_str("</body></html>\n");
     Ok(())
+}
+
+fn held(status: &Status) -> String {
+    let sets = status.held_sets.iter();
+    let sets: Vec<String> = sets.map(|set| format!("{} in set {}", set.records, set.hash)).collect();
+    if sets.is_empty() { "0".to_owned() } else { sets.join(", ") }
 }
 
 fn names(html: &mut String, status: &Status) -> fmt::Result {

@@ -1,5 +1,6 @@
 //! The controller's pulse: its role, and when which kind of pass began, ended well, ended badly.
 
+use crate::model::HeldSet;
 use std::time::Instant;
 
 /// What the controller is, as far as the lease goes.
@@ -62,10 +63,15 @@ pub struct Failure {
 /// What the loss budget holds back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Held {
+    /// The sets with their records, the largest first.
+    pub sets: Vec<(HeldSet, u64)>,
+}
+
+impl Held {
     /// How many records.
-    pub records: u64,
-    /// The hash of the set.
-    pub set: Option<String>,
+    pub fn records(&self) -> u64 {
+        self.sets.iter().map(|(_, records)| records).sum()
+    }
 }
 
 /// What health is judged by.

@@ -29,8 +29,10 @@ pub struct Status {
     pub why: String,
     /// Records held back by the loss budget.
     pub held: u64,
-    /// The hash of the held set.
+    /// The hash of the largest held set.
     pub held_hash: Option<String>,
+    /// All held sets, the largest first.
+    pub held_sets: Vec<HeldRecords>,
     /// VMs known.
     pub vms: u64,
     /// VMs waiting to be looked at.
@@ -51,6 +53,15 @@ pub struct Status {
     pub rejected_vms_total: usize,
     /// The first of them.
     pub rejected_vms: Vec<RejectedVm>,
+}
+
+/// A held set.
+#[derive(Debug, Serialize)]
+pub struct HeldRecords {
+    /// What `approve` takes.
+    pub hash: String,
+    /// How many records are in it.
+    pub records: u64,
 }
 
 /// A kind of pass that fails now.
@@ -137,8 +148,11 @@ impl Status {
             healthy: alive(&pulse, page_age, &observed.settings, now).ok,
             ready: verdict.ok,
             why: verdict.why,
-            held: pulse.held.records,
-            held_hash: pulse.held.set.clone(),
+            held: pulse.held.records(),
+            held_hash: pulse.held.sets.first().map(|(set, _)| set.to_string()),
+            held_sets: (pulse.held.sets.iter())
+                .map(|(set, records)| HeldRecords { hash: set.to_string(), records: *records })
+                .collect(),
             vms: passes.vms.get(),
             dirty_vms: passes.dirty_vms.get(),
             dirty_names: passes.dirty_names.get(),

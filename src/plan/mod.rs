@@ -29,5 +29,5 @@ pub use batch::{MAX_ROWS, assemble, changes};
 pub use budget::Budget;
 pub use decide::decide;
 pub use held::{HeldLoss, LossDigest, hash_of};
-pub use render::{Line, Plan, Sign};
+pub use render::{Line, Plan, Sign, held_line};
 pub use state::{Decision, Insert, Losses, Mode, NameState, Settings, Standing};

@@ -1,7 +1,7 @@
 //! How a plan reads: the same lines for `plan`, for the log and, as JSON, for programs.
 
 use super::state::Decision;
-use crate::model::{OwnerName, Row, Ttl, Zones};
+use crate::model::{HeldSet, OwnerName, Row, Ttl, Zones};
 use std::{collections::BTreeMap, fmt};
 
 /// What happens to a row.
@@ -13,6 +13,8 @@ pub enum Sign {
     Insert,
     /// It gets another TTL.
     Retime,
+    /// It would go, and is held back.
+    Hold,
 }
 
 impl Sign {
@@ -21,6 +23,7 @@ impl Sign {
             Self::Delete => "-",
             Self::Insert => "+",
             Self::Retime => "~",
+            Self::Hold => "!",
         }
     }
 
@@ -30,6 +33,7 @@ impl Sign {
             Self::Delete => "delete",
             Self::Insert => "insert",
             Self::Retime => "retime",
+            Self::Hold => "hold",
         }
     }
 }
@@ -51,12 +55,18 @@ pub struct Line {
     pub ttl: Ttl,
     /// Whose claim, and why.
     pub why: String,
+    /// The held set that it is in.
+    pub set: Option<HeldSet>,
 }
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, rtype, sign, content, ttl, why, .. } = self;
-        write!(f, "{} {name} {} {rtype} {content}  ({why})", sign.as_str(), ttl.0)
+        let Self { name, rtype, sign, content, ttl, why, set, .. } = self;
+        write!(f, "{} {name} {} {rtype} {content}  (", sign.as_str(), ttl.0)?;
+        if let Some(set) = set {
+            write!(f, "held, {set}: ")?;
+        }
+        write!(f, "{why})")
     }
 }
 
@@ -64,8 +74,8 @@ impl fmt::Display for Line {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     names: BTreeMap<OwnerName, Vec<Line>>,
-    /// Records whose loss is held.
-    pub held: u64,
+    /// The held sets with their records, the largest first.
+    pub held: Vec<(HeldSet, u64)>,
 }
 
 impl Plan {
@@ -80,12 +90,16 @@ impl Plan {
             content: row.content.to_string(),
             ttl,
             why,
+            set: None,
         };
+        let stands = |row: &Row| row.ttl.unwrap_or(Ttl(0));
         let mut lines: Vec<Line> = (decision.deletes.iter())
-            .map(|(owned, why)| {
-                line(Sign::Delete, owned.row(), owned.row().ttl.unwrap_or(Ttl(0)), (*why).to_owned())
-            })
+            .map(|(owned, why)| line(Sign::Delete, owned.row(), stands(owned.row()), (*why).to_owned()))
             .collect();
+        lines.extend(decision.held.iter().map(|loss| {
+            let row = loss.owned.row();
+            Line { set: loss.set, ..line(Sign::Hold, row, stands(row), loss.why.to_owned()) }
+        }));
         lines.extend(decision.retimes.iter().map(|(owned, ttl)| {
             let was = owned.row().ttl.map_or(0, |ttl| ttl.0);
             line(Sign::Retime, owned.row(), *ttl, format!("TTL was {was}"))
@@ -98,6 +112,7 @@ impl Plan {
             content: row.content.to_string(),
             ttl: row.ttl,
             why: format!("{} of VM {}", row.kind, row.vm),
+            set: None,
         }));
         if lines.is_empty() {
             self.names.remove(name);
@@ -115,7 +130,7 @@ impl Plan {
 
     /// Whether nothing would change and nothing is held.
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty() && self.held == 0
+        self.names.is_empty() && self.held.is_empty()
     }
 
     /// How many rows would be inserted, deleted and re-timed.
@@ -137,9 +152,14 @@ impl fmt::Display for Plan {
         }
         let [inserts, deletes, retimes] = self.counts();
         write!(f, "{inserts} to insert, {deletes} to delete, {retimes} to give another TTL")?;
-        if self.held > 0 {
-            write!(f, "\nheld: {} records", self.held)?;
+        for (set, records) in &self.held {
+            write!(f, "\n{}", held_line(*set, *records))?;
         }
         Ok(())
     }
+}
+
+/// What `plan` and `sync` say of a held set. The words are a contract (design 10).
+pub fn held_line(set: HeldSet, records: u64) -> String {
+    format!("held: {records} records; to let them through: cs-powerdns approve {set}")
 }

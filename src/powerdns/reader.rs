@@ -7,7 +7,7 @@ use super::{
     sql::{like, text},
     zones,
 };
-use crate::model::{Complete, Entry, OwnerName, Row, Serial, SoaContent, Zone, ZoneId, Zones};
+use crate::model::{Complete, Entry, HeldSet, OwnerName, Row, Serial, SoaContent, Zone, ZoneId, Zones};
 use mysql_async::Value;
 use std::collections::HashMap;
 use tokio::sync::mpsc;
@@ -27,6 +27,15 @@ pub struct HistoryLine {
     pub vm: String,
     /// Why it ended.
     pub why: String,
+}
+
+/// An operator's word that a held set may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Approval {
+    /// Which set.
+    pub set: HeldSet,
+    /// It was given more than an hour ago, by the database's clock.
+    pub old: bool,
 }
 
 /// Reads the database.
@@ -146,11 +155,30 @@ impl Reader {
         Ok(rows.first().and_then(|row| Cells::of(row).double()).unwrap_or(0.0))
     }
 
-    /// The held sets that were approved and are not through yet.
-    pub async fn approvals(&self) -> Result<Vec<u64>, DbError> {
-        let sql = "SELECT hash FROM cs_powerdns_approval WHERE owner_id = ? ORDER BY hash";
+    /// The held sets that were approved, and not withdrawn yet.
+    pub async fn approvals(&self) -> Result<Vec<Approval>, DbError> {
+        let sql = "SELECT hash, at < UTC_TIMESTAMP() - INTERVAL 1 HOUR FROM cs_powerdns_approval \
+                   WHERE owner_id = ? ORDER BY hash";
         let rows = self.of_owner("reading approvals", sql).await?;
-        Ok(rows.iter().filter_map(|row| Cells::of(row).unsigned()).collect())
+        let approval = |row| {
+            let mut cells = Cells::of(row);
+            let set = cells.unsigned().and_then(HeldSet::stored);
+            Some(Approval { set: set?, old: cells.int() == Some(1) })
+        };
+        Ok(rows.iter().filter_map(approval).collect())
+    }
+
+    /// The held sets that entries are in, with their records, the largest first (reads the whole ledger:
+    /// 0.2 s for half a million entries).
+    pub async fn held_sets(&self) -> Result<Vec<(HeldSet, u64)>, DbError> {
+        let sql = "SELECT held_hash, COUNT(*) FROM cs_powerdns_ledger WHERE owner_id = ? AND held_hash <> 0 \
+                   GROUP BY held_hash ORDER BY COUNT(*) DESC, held_hash";
+        let rows = self.of_owner("reading held sets", sql).await?;
+        let set = |row| {
+            let mut cells = Cells::of(row);
+            Some((cells.unsigned().and_then(HeldSet::stored)?, cells.unsigned()?))
+        };
+        Ok(rows.iter().filter_map(set).collect())
     }
 
     /// What ended at a name within 7 days, latest first, at most 50 lines.

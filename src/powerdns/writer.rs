@@ -3,7 +3,7 @@
 use super::{
     Database, DbError, WriteError, changes, ledger, names, recheck, session::Session, soa, sql::text,
 };
-use crate::model::{Batch, RecordId, Serial, ZoneId, Zones};
+use crate::model::{Batch, HeldSet, RecordId, Serial, ZoneId, Zones};
 
 /// What a committed batch came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -126,21 +126,22 @@ impl Writer {
         Ok((ids, recheck::known(batch, &lines).map_err(WriteError::Conflict)?))
     }
 
-    /// Lets a held set through, for the verb `approve`.
-    pub async fn approve(&self, hash: u64) -> Result<(), DbError> {
+    /// Lets a held set through, for the verb `approve`. It changes no row and no entry, so it needs no
+    /// fence: whoever holds the lease does what it says.
+    pub async fn approve(&self, set: HeldSet) -> Result<(), DbError> {
         let sql = "INSERT INTO cs_powerdns_approval (owner_id, hash, at) VALUES (?, ?, UTC_TIMESTAMP()) \
                    ON DUPLICATE KEY UPDATE at = VALUES(at)";
-        self.approval("approving", sql, hash).await
+        self.approval("approving", sql, set).await
     }
 
     /// Forgets an approval whose set is through.
-    pub async fn withdraw(&self, hash: u64) -> Result<(), DbError> {
+    pub async fn withdraw(&self, set: HeldSet) -> Result<(), DbError> {
         let sql = "DELETE FROM cs_powerdns_approval WHERE owner_id = ? AND hash = ?";
-        self.approval("forgetting an approval", sql, hash).await
+        self.approval("forgetting an approval", sql, set).await
     }
 
-    async fn approval(&self, what: &'static str, sql: &str, hash: u64) -> Result<(), DbError> {
-        let values = vec![text(&self.database.settings().owner), hash.into()];
+    async fn approval(&self, what: &'static str, sql: &str, set: HeldSet) -> Result<(), DbError> {
+        let values = vec![text(&self.database.settings().owner), set.number().into()];
         self.database.session().await?.run(what, sql, values).await?;
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use super::world::World;
 use crate::model::{
-    AccountId, Claim, Content, Entry, Kind, OwnerId, OwnerName, ReadSeq, Row, Ttl, VmId, ZoneId,
+    AccountId, Claim, Content, Entry, HeldSet, Kind, OwnerId, OwnerName, ReadSeq, Row, Ttl, VmId, ZoneId,
 };
 use std::{
     collections::{HashMap, HashSet, hash_map::RandomState},
@@ -20,6 +20,8 @@ pub struct Audit {
     standing: HashMap<u64, u64>,
     with_entries: HashSet<VmId>,
     missing_zones: HashSet<ZoneId>,
+    /// The held sets that entries are in.
+    sets: HashSet<HeldSet>,
     entries: u64,
 }
 
@@ -54,6 +56,7 @@ impl Audit {
             standing: HashMap::new(),
             with_entries: HashSet::new(),
             missing_zones: HashSet::new(),
+            sets: HashSet::new(),
             entries: 0,
         }
     }
@@ -65,6 +68,7 @@ impl Audit {
         }
         self.entries += 1;
         self.with_entries.insert(entry.vm);
+        self.sets.extend(entry.held);
         world.note_entry(entry);
         let zone = world.zones.of_entry(entry.zone, &entry.name);
         if zone.is_none() {
@@ -79,6 +83,8 @@ impl Audit {
                 && row.ttl == Some(entry.ttl)
                 && !row.disabled
                 && !entry.on_hold
+                // What is in a held set may be desired again: then it has to drop out.
+                && entry.held.is_none()
         });
         let name = self.hasher.hash_one(entry.name.as_str());
         let digest = self.digest(entry.vm, entry.kind, &entry.content);
@@ -89,6 +95,11 @@ impl Audit {
             return Some(Flaw::Differs);
         }
         (entry.ttl != self.ttl).then_some(Flaw::Ttl)
+    }
+
+    /// The held sets that were read.
+    pub fn held_sets(&self) -> HashSet<HeldSet> {
+        self.sets.clone()
     }
 
     /// How many entries were read.

@@ -4,6 +4,7 @@ use super::{
     audit::Audit,
     deep::Deep,
     error::EngineError,
+    held::Held,
     losses::PendingLosses,
     report::Report,
     settle::{Overlay, Settler},
@@ -103,6 +104,7 @@ pub struct Engine {
     /// The serial of each zone, and when we wrote it.
     pub(super) serials: HashMap<ZoneId, (Serial, Moment)>,
     pub(super) losses: PendingLosses,
+    pub(super) held: Held,
     /// When zones and serials are to be read next, and when the latest reading of them began.
     pub(super) zones_due: Moment,
     pub(super) zones_begun: Moment,
@@ -165,6 +167,7 @@ impl Engine {
             open_proofs: Vec::new(),
             serials: HashMap::new(),
             losses: PendingLosses::default(),
+            held: Held::default(),
             zones_due: Moment::default(),
             zones_begun: Moment::default(),
             owners_wanted: false,
@@ -194,6 +197,7 @@ impl Engine {
             self.drain_notes().await?;
             self.bind().await?;
             self.check_patience()?;
+            self.read_approvals().await;
             if self.may_settle() {
                 let worked = self.settle_some().await?;
                 if worked {
@@ -204,8 +208,8 @@ impl Engine {
                 }
             }
             if self.losses.total() == 0 && self.report.held > 0 {
-                // What was to go is wanted again.
-                self.hold(0);
+                // What was to go has gone, or is wanted again.
+                self.show_held();
             }
             self.gauge();
             if self.settings.aim != Aim::Serve && self.has_converged() {

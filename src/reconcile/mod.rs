@@ -11,6 +11,7 @@ mod audit;
 mod deep;
 mod engine;
 mod error;
+mod held;
 mod holder;
 mod losses;
 mod marks;

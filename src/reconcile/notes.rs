@@ -166,6 +166,7 @@ impl Engine {
         let now = self.now();
         if let Some(audit) = self.audit.take() {
             let entries = audit.entries();
+            self.held.audited(audit.held_sets());
             let names = audit.end(&mut self.world, listing);
             tracing::info!(
                 vms = self.world.inventory.len(),

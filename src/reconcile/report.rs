@@ -1,6 +1,9 @@
 //! What a run has done: for one-shot verbs, and for the log.
 
-use crate::{model::Row, plan::Plan};
+use crate::{
+    model::{HeldSet, Row},
+    plan::Plan,
+};
 
 /// Counts of a run.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +18,8 @@ pub struct Report {
     pub retimed: u64,
     /// Records whose loss is held.
     pub held: u64,
+    /// The sets that they are in, the largest first.
+    pub held_sets: Vec<(HeldSet, u64)>,
     /// Rows that no VM explains, if they were asked for.
     pub unexplained: Vec<Row>,
     /// Names that a resync repaired.

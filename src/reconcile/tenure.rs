@@ -50,6 +50,7 @@ impl Engine {
                 self.bound = None;
                 self.bind_not_before = Moment::default();
                 self.assigned = false;
+                self.held = super::held::Held::default();
                 self.read_anew();
                 self.bind().await
             }
@@ -97,6 +98,9 @@ impl Engine {
         self.audited = false;
         self.names = crate::queue::DirtyNames::new();
         self.losses = super::losses::PendingLosses::default();
+        self.held = super::held::Held::default();
+        self.settler.approved.clear();
+        self.show_held();
         self.unsettled.clear();
     }
 }

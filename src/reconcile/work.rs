@@ -3,6 +3,7 @@
 use super::{
     engine::{Aim, Engine},
     error::EngineError,
+    held::through,
     settle::Prepared,
     tasks,
 };
@@ -10,7 +11,7 @@ use crate::{
     metrics::chain,
     model::{Kind, Outcome, OwnerName},
     observe::{Pass, Standing},
-    plan::{Budget, Decision, Losses},
+    plan::{Decision, Losses},
     powerdns::WriteError,
     queue::Priority,
 };
@@ -18,7 +19,7 @@ use std::{collections::HashMap, time::Instant};
 
 /// Names of one reading. With the apexes above them they fit into one list of 500 (design 8), and with
 /// two addresses each into one transaction of 1000 rows.
-const NAMES: usize = 480;
+pub(super) const NAMES: usize = 480;
 /// Look-ups in flight; each asks about up to [`IDS`] VMs.
 const LOOKS: usize = 2;
 /// What one request asks about at most (facts: cloudstack 3.4: `ids` in a POST).
@@ -79,79 +80,29 @@ impl Engine {
         let priorities: HashMap<OwnerName, Priority> = taken.iter().cloned().collect();
         let names: Vec<OwnerName> = taken.into_iter().map(|(name, _)| name).collect();
         self.begin_settling();
-        self.settle(names, Losses::Hold { set: None }, &priorities).await?;
+        self.settle(names, Losses::Hold { set: self.held.planned() }, &priorities).await?;
         if self.end_settling() {
             self.first_failure = None;
         }
         Ok(true)
     }
 
-    fn begin_settling(&mut self) {
+    pub(super) fn begin_settling(&mut self) {
         self.settle_failure = None;
         self.board.begin_pass(Instant::now());
     }
 
     /// Whether it went well.
-    fn end_settling(&mut self) -> bool {
+    pub(super) fn end_settling(&mut self) -> bool {
         let result = self.settle_failure.take().map_or(Ok(()), Err);
         let well = result.is_ok();
         self.board.note_pass(Pass::Settle, Instant::now(), result);
         well
     }
 
-    /// Weighs what nobody announced, once everything else is done: all of it goes, or all of it is held.
-    pub(super) async fn settle_losses(&mut self) -> Result<bool, EngineError> {
-        let settled = self.audited && self.audit.is_none() && !self.resync.is_running();
-        if self.losses.is_empty() || !settled {
-            return Ok(false);
-        }
-        self.begin_settling();
-        let settled = self.weigh_losses().await;
-        self.end_settling();
-        settled
-    }
-
-    async fn weigh_losses(&mut self) -> Result<bool, EngineError> {
-        let total = self.losses.total();
-        let (owned, used) =
-            match (self.settler.reader.owned_count().await, self.settler.reader.budget().await) {
-                (Ok(owned), Ok(used)) => (owned, used),
-                (Err(error), _) | (_, Err(error)) => {
-                    self.db_trouble(error)?;
-                    return Ok(false);
-                }
-            };
-        self.losses.weighed();
-        let percent = self.settings.plan.max_loss_percent;
-        if !(Budget { percent, owned, used }).allows(total) {
-            tracing::warn!(
-                records = total,
-                owned,
-                used,
-                percent,
-                "held: more records would go unannounced than DNS_MAX_LOSS_PERCENT allows within an hour; none of them goes"
-            );
-            self.hold(total);
-            return Ok(false);
-        }
-        self.hold(0);
-        let names = self.losses.names();
-        for chunk in names.chunks(NAMES) {
-            let priorities = chunk.iter().map(|name| (name.clone(), Priority::Repair)).collect();
-            self.settle(chunk.to_vec(), Losses::Allow, &priorities).await?;
-        }
-        Ok(true)
-    }
-
-    pub(super) fn hold(&mut self, records: u64) {
-        self.report.held = records;
-        self.metrics.passes.held.set(records);
-        self.board.set_held(crate::observe::Held { records, set: None });
-    }
-
     /// Settles names, one transaction after another. A batch that fails is split by zone, then by name,
     /// so that only the culprit waits (design 6).
-    async fn settle(
+    pub(super) async fn settle(
         &mut self,
         names: Vec<OwnerName>,
         losses: Losses,
@@ -171,7 +122,7 @@ impl Engine {
                     if !prepared.deferred.is_empty() {
                         batches.push((prepared.deferred.clone(), 0));
                     }
-                    self.note_settled(prepared, losses, priorities);
+                    self.note_settled(prepared, priorities);
                 }
                 Err(WriteError::Fenced) => {
                     tracing::warn!("fenced: another process holds the lease; nothing was written");
@@ -249,19 +200,14 @@ impl Engine {
         }
     }
 
-    fn note_settled(
-        &mut self,
-        prepared: Prepared,
-        losses: Losses,
-        priorities: &HashMap<OwnerName, Priority>,
-    ) {
+    fn note_settled(&mut self, prepared: Prepared, priorities: &HashMap<OwnerName, Priority>) {
         for name in prepared.also {
             self.mark(&name, Priority::Live);
         }
         for (name, decision) in prepared.decisions {
             let priority = priorities.get(&name).copied().unwrap_or(Priority::Repair);
             self.note_decision(&name, &decision, priority);
-            self.losses.note(&name, if losses == Losses::Allow { 0 } else { decision.held_records() });
+            self.losses.note(&name, &decision);
             self.unsettled.remove(&name);
             if decision.held.is_empty() {
                 self.world.settled(&name);
@@ -293,7 +239,7 @@ impl Engine {
         }
         let standings: Vec<Standing> = (decision.outcomes.iter())
             .filter(|(_, _, outcome)| *outcome != Outcome::Served)
-            .map(|(vm, kind, outcome)| Standing::new(Some(*vm), *kind, outcome, detail(outcome)))
+            .map(|(vm, kind, outcome)| Standing::new(Some(*vm), *kind, outcome, detail(outcome, decision)))
             .collect();
         let before = self.board.name(name).map(|state| state.standings).unwrap_or_default();
         let changed = before != standings;
@@ -315,8 +261,9 @@ impl Engine {
     }
 }
 
-fn detail(outcome: &Outcome) -> String {
+fn detail(outcome: &Outcome, decision: &Decision) -> String {
     match outcome {
+        Outcome::Held => decision.held.first().and_then(|loss| loss.set).map_or_else(String::new, through),
         Outcome::Waiting { holder: Some(holder) } => format!("held by VM {holder}"),
         Outcome::Waiting { holder: None } => "the zone has no holder for it yet".to_owned(),
         Outcome::Blocked { by } => format!("foreign: {by}"),

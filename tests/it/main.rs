@@ -6,6 +6,7 @@ mod contention;
 mod down;
 mod gone;
 mod grants;
+mod held;
 mod http;
 mod lease;
 mod losses;

@@ -5,10 +5,12 @@
 use cs_powerdns::{
     metrics::Metrics,
     model::{
-        AccountId, Batch, Content, Dnssec, Ending, Entry, EntryPut, Kind, NewRow, OwnedRow, OwnerName,
-        RecordType, Reorder, Row, Seen, Serial, SerialKind, Ttl, VmId, ZoneKind, Zones,
+        AccountId, Batch, Content, Dnssec, Ending, Entry, EntryPut, HeldSet, Kind, NewRow, OwnedRow,
+        OwnerName, RecordType, Reorder, Row, Seen, Serial, SerialKind, Ttl, VmId, ZoneKind, Zones,
     },
-    powerdns::{Acquire, Bound, Database, DbError, Lease, NameRows, Settings, TlsMode, WriteError, Writer},
+    powerdns::{
+        Acquire, Approval, Bound, Database, DbError, Lease, NameRows, Settings, TlsMode, WriteError, Writer,
+    },
 };
 use mysql_async::{Conn, OptsBuilder, prelude::Queryable};
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
@@ -542,9 +544,10 @@ async fn a_lease_changes_hands_when_it_has_expired_and_fences_the_old_holder() {
 
     let beside = lab.db.writer_beside(&lab.db.reader().standing().await.unwrap().unwrap());
     lab.commit(&beside, &batch).await.unwrap();
-    beside.approve(u64::MAX).await.unwrap();
-    assert_eq!(lab.db.reader().approvals().await.unwrap(), [u64::MAX]);
-    beside.withdraw(u64::MAX).await.unwrap();
+    let set = HeldSet::new(u32::MAX).unwrap();
+    beside.approve(set).await.unwrap();
+    assert_eq!(lab.db.reader().approvals().await.unwrap(), [Approval { set, old: false }]);
+    beside.withdraw(set).await.unwrap();
     assert!(lab.db.reader().approvals().await.unwrap().is_empty());
 
     lab.db.release(new).await;
