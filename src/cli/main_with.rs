@@ -1,6 +1,6 @@
 //! From arguments to an exit code.
 
-use super::{Cli, Exit, PlanArgs, SyncArgs, Verb, plan, run, schema, sync};
+use super::{Cli, Exit, PlanArgs, SyncArgs, Verb, plan, purge, rebind, release, run, schema, sync};
 use crate::config::{Config, LogFormat, Logging, near_misses};
 use anyhow::Result;
 use clap::Parser;
@@ -54,6 +54,9 @@ async fn answer(cli: Cli) -> Result<Exit> {
         Verb::Plan(args) => plan::plan(&config, &args).await,
         Verb::Sync(SyncArgs { dry_run: true }) => plan::plan(&config, &PlanArgs::default()).await,
         Verb::Sync(SyncArgs { dry_run: false }) => sync::sync(&config).await,
+        Verb::Release(args) => release::release(&config, &args).await,
+        Verb::Purge(args) => purge::purge(&config, &args).await,
+        Verb::Rebind(args) => rebind::rebind(&config, &args).await,
         Verb::Schema => schema::schema(Some(&config)).await,
     }
 }

@@ -8,12 +8,15 @@ mod args;
 mod exit;
 mod main_with;
 mod plan;
+mod purge;
+mod rebind;
+mod release;
 mod run;
 mod schema;
 mod services;
 mod sync;
 
-pub use args::{Cli, PlanArgs, SyncArgs, Verb};
+pub use args::{Cli, PlanArgs, PurgeArgs, RebindArgs, ReleaseArgs, SyncArgs, Verb};
 pub use exit::Exit;
 pub use main_with::main_with;
 use services::services;
