@@ -13,11 +13,14 @@ fn ended(output: &Output, code: i32) {
     assert_eq!(output.code, code, "{}\n{}", output.stdout, output.stderr);
 }
 
-/// All rows of all zones without the SOA's content, which holds the serial.
+/// All rows of all zones without the SOA's content, which holds the serial, and without ids, since empty
+/// non-terminals come anew.
 async fn bare(lab: &Lab) -> Vec<Row> {
-    let without =
-        |row: Row| if row.kind.as_deref() == Some("SOA") { Row { content: None, ..row } } else { row };
-    dump(lab).await.into_iter().map(without).collect()
+    let soa = |row: &Row| row.kind.as_deref() == Some("SOA");
+    let without = |row: Row| Row { id: 0, content: row.content.clone().filter(|_| !soa(&row)), ..row };
+    let mut rows: Vec<Row> = dump(lab).await.into_iter().map(without).collect();
+    rows.sort_by_key(|row| format!("{row:?}"));
+    rows
 }
 
 async fn entries(lab: &Lab) -> u64 {
@@ -35,6 +38,8 @@ async fn after_a_purge_each_zone_is_as_before_the_first_run_but_for_its_serial()
     dns.pdnsutil(&["set-nsec3", ZONES[2], "1 0 0 ab"]).unwrap();
     lab.db.insert(ZONE, "www.domain.com", "A", "198.51.100.1", 300).await.unwrap();
     lab.db.insert(ZONE, "mail.corp.domain.com", "A", "198.51.100.2", 300).await.unwrap();
+    // Below a VM's name: that becomes an empty non-terminal again.
+    lab.db.insert(ZONE, "x.vm1.domain.com", "A", "198.51.100.3", 300).await.unwrap();
     let far = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.f.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa";
     lab.db.insert(ZONES[2], far, "PTR", "www.domain.com", 300).await.unwrap();
     for zone in ZONES {
