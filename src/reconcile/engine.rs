@@ -100,6 +100,8 @@ pub struct Engine {
     pub(super) audited: bool,
     /// The serial of each zone, and when we wrote it.
     pub(super) serials: HashMap<ZoneId, (Serial, Moment)>,
+    /// Zones whose serial somebody has overwritten with one lower than what we wrote within the hour.
+    pub(super) lowered: BTreeSet<ZoneId>,
     pub(super) losses: PendingLosses,
     /// When zones and serials are to be read next, and when the latest reading of them began.
     pub(super) zones_due: Moment,
@@ -160,6 +162,7 @@ impl Engine {
             listed: false,
             audited: false,
             serials: HashMap::new(),
+            lowered: BTreeSet::new(),
             losses: PendingLosses::default(),
             zones_due: Moment::default(),
             zones_begun: Moment::default(),
@@ -190,6 +193,7 @@ impl Engine {
             self.drain_notes().await?;
             self.bind().await?;
             self.check_patience()?;
+            self.repair_serials().await?;
             if self.may_settle() {
                 let worked = self.settle_some().await?;
                 if worked {

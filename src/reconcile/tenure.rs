@@ -95,6 +95,7 @@ impl Engine {
         self.bound = None;
         self.audit = None;
         self.audited = false;
+        self.lowered.clear();
         self.names = crate::queue::DirtyNames::new();
         self.losses = super::losses::PendingLosses::default();
         self.unsettled.clear();

@@ -13,6 +13,7 @@ mod message_shapes;
 mod ownership;
 mod powerdns_room;
 mod purge;
+mod races;
 mod rules_addresses;
 mod rules_classless;
 mod rules_groups;
