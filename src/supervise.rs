@@ -7,7 +7,7 @@ use crate::{
     model::OwnerId,
     observe::{self, Board, HealthSettings, ObserveError, Observed, Role},
     powerdns::{self, Acquire, Database, DbError, Lease},
-    reconcile::{self, Aim, Engine, EngineError, Parts, Report, hold},
+    reconcile::{self, Aim, Engine, EngineError, Parts, PurgeSettings, Purged, Report, VerbError, hold},
     trigger::{self, TriggerError},
 };
 use std::{
@@ -16,7 +16,12 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{net::TcpListener, sync::mpsc, task::JoinSet, time::sleep};
+use tokio::{
+    net::TcpListener,
+    sync::mpsc,
+    task::{JoinHandle, JoinSet},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Everything that a run needs to know.
@@ -76,6 +81,9 @@ pub enum SuperviseError {
     /// A task panicked: a defect of this program.
     #[error("a task panicked")]
     Panicked(#[source] tokio::task::JoinError),
+    /// A verb.
+    #[error("the verb did not get to its end")]
+    Verb(#[source] VerbError),
     /// The lease did not come free.
     #[error("owner id `{owner}` is in the hands of {holder}: its lease did not come free within LEASE_TTL")]
     Busy {
@@ -218,35 +226,77 @@ pub async fn once(services: Services) -> Result<Report, SuperviseError> {
     let board = Arc::new(Board::new(Instant::now()));
     let client = Client::new(&cloudstack, Arc::clone(&metrics)).map_err(SuperviseError::Client)?;
     let database = Database::new(&powerdns, Arc::clone(&metrics)).map_err(SuperviseError::Database)?;
-    let cancel = CancellationToken::new();
-    let (tenure_in, tenure) = mpsc::channel(1);
     let (_deliveries_in, deliveries) = mpsc::channel(1);
+    let (_idle, mut tenure) = mpsc::channel(1);
     let mut holding = None;
     if engine.aim == Aim::Converge {
-        let name = holder_name();
-        let lease = wait_for_lease(&database, &name, &powerdns).await?;
-        let held = hold(
-            database.clone(),
-            name,
-            Some(lease),
-            powerdns.lease_ttl,
-            Arc::clone(&board),
-            tenure_in,
-            cancel.clone(),
-        );
-        holding = Some(tokio::spawn(held));
+        let (held, comes) = Holding::take(&database, &powerdns, &board).await?;
+        (holding, tenure) = (Some(held), comes);
     }
     let parts = Parts { client, database: database.clone(), board, metrics, deliveries, tenure };
-    let result = Engine::new(engine, parts).run(cancel.clone()).await.map_err(|error| match error {
-        EngineError::Api(source) => SuperviseError::Api { endpoint: cloudstack.endpoint, source },
-        error => SuperviseError::Engine(error),
-    });
-    cancel.cancel();
+    let result =
+        Engine::new(engine, parts).run(CancellationToken::new()).await.map_err(|error| match error {
+            EngineError::Api(source) => SuperviseError::Api { endpoint: cloudstack.endpoint, source },
+            error => SuperviseError::Engine(error),
+        });
     if let Some(holding) = holding {
-        let _ = tokio::time::timeout(FAREWELL, holding).await;
+        holding.end().await;
     }
     let _ = tokio::time::timeout(Duration::from_secs(1), database.close()).await;
     result
+}
+
+/// Purges with the lease in hand; `dry_run` needs none and writes nothing.
+pub async fn purge(
+    powerdns: &powerdns::Settings,
+    what: &PurgeSettings,
+    dry_run: bool,
+) -> Result<Purged, SuperviseError> {
+    let database = Database::new(powerdns, Arc::default()).map_err(SuperviseError::Database)?;
+    let board = Arc::new(Board::new(Instant::now()));
+    let purged = if dry_run {
+        reconcile::purge(database.reader(), None, what).await
+    } else {
+        // Should the lease go, the fence in each transaction says so.
+        let (holding, tenure) = Holding::take(&database, powerdns, &board).await?;
+        let writer = database.writer(&holding.lease);
+        let purged = reconcile::purge(database.reader(), Some(&writer), what).await;
+        drop(tenure);
+        holding.end().await;
+        purged
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(1), database.close()).await;
+    purged.map_err(SuperviseError::Verb)
+}
+
+/// The lease in the hands of a one-shot verb, renewed until its end.
+struct Holding {
+    lease: Lease,
+    cancel: CancellationToken,
+    renewing: JoinHandle<()>,
+}
+
+impl Holding {
+    /// Takes it, and tells what becomes of it.
+    async fn take(
+        database: &Database,
+        settings: &powerdns::Settings,
+        board: &Arc<Board>,
+    ) -> Result<(Self, mpsc::Receiver<reconcile::Tenure>), SuperviseError> {
+        let name = holder_name();
+        let lease = wait_for_lease(database, &name, settings).await?;
+        let (tenure_in, tenure) = mpsc::channel(1);
+        let cancel = CancellationToken::new();
+        let (first, ttl) = (Some(lease.clone()), settings.lease_ttl);
+        let held = hold(database.clone(), name, first, ttl, Arc::clone(board), tenure_in, cancel.clone());
+        Ok((Self { lease, cancel, renewing: tokio::spawn(held) }, tenure))
+    }
+
+    /// Hands it back. The receiver of what becomes of it is dropped before.
+    async fn end(self) {
+        self.cancel.cancel();
+        let _ = tokio::time::timeout(FAREWELL, self.renewing).await;
+    }
 }
 
 /// A one-shot verb gives up when the lease does not come free within its time, and says who has it;

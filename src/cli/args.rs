@@ -1,6 +1,9 @@
 //! Verbs and flags.
 
-use crate::{config::Given, model::HeldSet};
+use crate::{
+    config::Given,
+    model::{HeldSet, OwnerName},
+};
 use clap::{Args, Parser, Subcommand};
 
 /// Keeps the A, AAAA and PTR records of a PowerDNS MySQL database equal to what CloudStack says about
@@ -39,6 +42,12 @@ pub enum Verb {
     Sync(SyncArgs),
     /// Let held losses through, by the hash that `plan`, `sync` and the log show
     Approve(ApproveArgs),
+    /// Put what stands at these names on hold: nothing is written for these claims until they end
+    Release(ReleaseArgs),
+    /// Delete everything of this OWNER_ID that is still as it was written, and end its entries
+    Purge(PurgeArgs),
+    /// Bind the OWNER_ID to the CloudStack that CS_ENDPOINT reaches now
+    Rebind(RebindArgs),
     /// Print the tables to create and the rights to grant
     Schema,
 }
@@ -71,6 +80,40 @@ pub struct ApproveArgs {
     /// Write nothing: say what would be approved
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// What to put on hold.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct ReleaseArgs {
+    /// Names, as they stand in DNS; those of other names of the same VMs go on
+    #[arg(required = true, value_name = "NAME", value_parser = owner_name)]
+    pub names: Vec<OwnerName>,
+    /// Write nothing: exit 2 if something would change
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What to delete.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct PurgeArgs {
+    /// Only what stands in this zone
+    #[arg(long, value_parser = owner_name)]
+    pub zone: Option<OwnerName>,
+    /// List what would go, and write nothing: exit 2 if there is anything
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// How to bind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct RebindArgs {
+    /// Show both clouds, and write nothing: exit 2 if they differ
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+fn owner_name(text: &str) -> Result<OwnerName, String> {
+    OwnerName::parse(text).map_err(|error| format!("no DNS name: {error}"))
 }
 
 #[cfg(test)]
@@ -109,5 +152,24 @@ mod tests {
         assert!(Cli::try_parse_from(["cs-powerdns", "approve"]).is_err());
         assert!(Cli::try_parse_from(["cs-powerdns", "approve", "abc"]).is_err());
         assert_eq!(verb(&["schema"]), Verb::Schema);
+        let names = vec![OwnerName::parse("web.domain.com").unwrap()];
+        assert_eq!(
+            verb(&["release", "Web.Domain.com."]),
+            Verb::Release(ReleaseArgs { names, dry_run: false })
+        );
+        assert_eq!(verb(&["purge"]), Verb::Purge(PurgeArgs::default()));
+        assert_eq!(verb(&["rebind", "--dry-run"]), Verb::Rebind(RebindArgs { dry_run: true }));
+    }
+
+    #[test]
+    fn a_name_that_is_none_is_a_usage_error_that_says_why() {
+        for (args, why) in [
+            (vec!["cs-powerdns", "release", "a..b"], "no DNS name: an empty label"),
+            (vec!["cs-powerdns", "release"], "<NAME>"),
+            (vec!["cs-powerdns", "purge", "--zone", "a b"], "no DNS name"),
+        ] {
+            let error = Cli::try_parse_from(&args).unwrap_err().to_string();
+            assert!(error.contains(why), "{args:?}: {error}");
+        }
     }
 }

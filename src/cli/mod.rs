@@ -9,12 +9,15 @@ mod args;
 mod exit;
 mod main_with;
 mod plan;
+mod purge;
+mod rebind;
+mod release;
 mod run;
 mod schema;
 mod services;
 mod sync;
 
-pub use args::{ApproveArgs, Cli, PlanArgs, SyncArgs, Verb};
+pub use args::{ApproveArgs, Cli, PlanArgs, PurgeArgs, RebindArgs, ReleaseArgs, SyncArgs, Verb};
 pub use exit::Exit;
 pub use main_with::main_with;
 use services::services;

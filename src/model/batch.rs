@@ -86,6 +86,9 @@ pub struct Batch {
     pub puts: Vec<EntryPut>,
     /// Entries to end.
     pub endings: Vec<Ending>,
+    /// Zones whose serial somebody has overwritten with one lower than what we wrote: it moves above that,
+    /// if it still is lower, whatever else there is to write.
+    pub lowered: Vec<ZoneId>,
     /// Records lost without announcement, which draw on the budget.
     pub losses: u64,
 }
@@ -101,6 +104,7 @@ impl Batch {
             && self.reorders.is_empty()
             && self.puts.is_empty()
             && self.endings.is_empty()
+            && self.lowered.is_empty()
     }
 
     /// How many rows of `records` it writes, serials apart.

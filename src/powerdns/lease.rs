@@ -153,13 +153,15 @@ impl Database {
         }
     }
 
-    /// Binds the owner id to another cloud, for the verb `rebind`.
+    /// Binds the owner id to another cloud, for the verb `rebind`. Whoever holds the lease holds it for the
+    /// cloud that it was bound to: it is ended, and taking it again finds out which cloud is meant now.
     pub async fn rebind(&self, cloud: &str) -> Result<(), DbError> {
         let owner = &self.settings().owner;
         let mut session = self.session().await?;
         super::acquire::ensure_owner(&mut session, owner).await?;
-        let sql = "UPDATE cs_powerdns_owner SET cloud = ? WHERE owner_id = ?";
-        session.run("binding the cloud", sql, vec![text(cloud), text(owner)]).await?;
+        let sql = "UPDATE cs_powerdns_owner SET cloud = ?, epoch = epoch + 1, holder = '', \
+                   expires_at = UTC_TIMESTAMP(6) WHERE owner_id = ? AND (cloud IS NULL OR cloud <> ?)";
+        session.run("binding the cloud", sql, vec![text(cloud), text(owner), text(cloud)]).await?;
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use super::{
     zones,
 };
 use crate::model::{Serial, SoaContent, Zone, ZoneId, ZoneName, Zones};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Whether rows made for `then` would still be right in `now`.
 fn same(then: &Zone, now: &Zone) -> bool {
@@ -51,16 +51,20 @@ async fn now(session: &mut Session) -> Result<(u32, u32), DbError> {
     read.ok_or(DbError::Answer { what: WHAT, lacks: "the time" })
 }
 
-/// Moves the serials of these zones (sorted) and remembers them.
+/// Moves the serials of the zones that have changed, and of those that are `lowered` still, and remembers
+/// them.
 pub(super) async fn bump(
     session: &mut Session,
-    ids: &[ZoneId],
+    changed: &[ZoneId],
+    lowered: &[ZoneId],
     known: &Zones,
 ) -> Result<Vec<(ZoneId, Serial)>, WriteError> {
+    let ids: BTreeSet<ZoneId> = changed.iter().chain(lowered).copied().collect();
+    let ids: Vec<ZoneId> = ids.into_iter().collect();
     if ids.is_empty() {
         return Ok(vec![]);
     }
-    let zones = current(session, ids, known).await?;
+    let zones = current(session, &ids, known).await?;
     let (today, seconds) = now(session).await?;
     let mut locked = Vec::with_capacity(zones.len());
     for zone in &zones {
@@ -72,17 +76,22 @@ pub(super) async fn bump(
         let names: Vec<ZoneName> = zones.iter().map(|zone| zone.name.clone()).collect();
         floors.extend(zones::floors(session, &names).await?);
     }
-    let mut serials = Vec::with_capacity(zones.len());
-    for (zone, (id, soa)) in zones.iter().zip(locked) {
-        let moved = soa.moved(zone.serial_kind, today, seconds, floors.get(&zone.name).copied());
+    let (mut moved_zones, mut serials) = (Vec::with_capacity(zones.len()), Vec::with_capacity(zones.len()));
+    for (zone, (id, soa)) in zones.into_iter().zip(locked) {
+        let floor = floors.get(&zone.name).copied();
+        if !changed.contains(&zone.id) && floor.is_none_or(|floor| !floor.is_after(soa.serial())) {
+            continue;
+        }
+        let moved = soa.moved(zone.serial_kind, today, seconds, floor);
         let sql = "UPDATE records SET content = ? WHERE id = ? AND CAST(content AS BINARY) = ?";
         let values = vec![text(moved.as_str()), id.into(), text(soa.as_str())];
         if session.run("moving a serial", sql, values).await? != 1 {
             return Err(WriteError::Conflict(format!("the SOA of {} has been edited", zone.name)));
         }
         serials.push((zone.id, moved.serial()));
+        moved_zones.push(zone);
     }
-    remember(session, &zones, &serials).await?;
+    remember(session, &moved_zones, &serials).await?;
     Ok(serials)
 }
 

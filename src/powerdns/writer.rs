@@ -94,7 +94,7 @@ impl Writer {
         if batch.losses > 0 {
             ledger::use_budget(session, owner, batch.losses).await?;
         }
-        let serials = soa::bump(session, &batch.zones(), zones).await?;
+        let serials = soa::bump(session, &batch.zones(), &batch.lowered, zones).await?;
 
         let sql = "UPDATE cs_powerdns_owner SET fence = fence + 1 WHERE owner_id = ? AND epoch = ?";
         let values = vec![text(owner), self.epoch.into()];

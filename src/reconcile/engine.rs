@@ -103,6 +103,8 @@ pub struct Engine {
     pub(super) open_proofs: Vec<usize>,
     /// The serial of each zone, and when we wrote it.
     pub(super) serials: HashMap<ZoneId, (Serial, Moment)>,
+    /// Zones whose serial somebody has overwritten with one lower than what we wrote within the hour.
+    pub(super) lowered: BTreeSet<ZoneId>,
     pub(super) losses: PendingLosses,
     pub(super) held: Held,
     /// When zones and serials are to be read next, and when the latest reading of them began.
@@ -166,6 +168,7 @@ impl Engine {
             audited: false,
             open_proofs: Vec::new(),
             serials: HashMap::new(),
+            lowered: BTreeSet::new(),
             losses: PendingLosses::default(),
             held: Held::default(),
             zones_due: Moment::default(),
@@ -198,6 +201,7 @@ impl Engine {
             self.bind().await?;
             self.check_patience()?;
             self.read_approvals().await;
+            self.repair_serials().await?;
             if self.may_settle() {
                 let worked = self.settle_some().await?;
                 if worked {
@@ -331,7 +335,7 @@ impl Engine {
 /// the first one lacks the second one proves, and what the second one lacks, the third; more than that
 /// takes as many listings as the bound on look-ups wants. Where VMs go all the time, some proof is always
 /// open: those are the next run's business.
-fn proofs_are_had(open: &[usize]) -> bool {
+pub(super) fn proofs_are_had(open: &[usize]) -> bool {
     match open {
         [.., 0] => true,
         [_, .., before, last] => last >= before,

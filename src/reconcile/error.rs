@@ -8,7 +8,7 @@ pub enum EngineError {
     /// The key sees another cloud than the one that the owner id is bound to.
     #[error(
         "owner id `{owner}` is bound to the cloud with topmost domain {bound}, but CS_ENDPOINT reaches one with {seen}: \
-         nothing was written. Another CloudStack, or a key that lost its rights? If the move is meant, bind the owner id anew"
+         nothing was written. Another CloudStack, or a key that lost its rights? If the move is meant: `cs-powerdns rebind`"
     )]
     OtherCloud {
         /// The owner id.

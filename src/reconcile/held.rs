@@ -1,7 +1,7 @@
 //! What is held: weighed against the budget, stored under a hash, let through once it is approved.
 
 use super::{
-    engine::{AGAIN, Aim, Engine},
+    engine::{AGAIN, Aim, Engine, proofs_are_had},
     error::EngineError,
     work::NAMES,
 };
@@ -73,11 +73,10 @@ impl Engine {
     /// Whether the next listing may prove further losses: what a pass finds is weighed as a whole, and has
     /// one hash. A controller that serves waits no longer than for its second resync.
     fn is_collecting(&self) -> bool {
-        let more_to_come = match self.settings.aim {
-            Aim::Serve => self.held.audits < 2,
-            Aim::Converge | Aim::Plan => self.listings.len() < 3,
-        };
-        more_to_come && self.world.proof_pending()
+        match self.settings.aim {
+            Aim::Serve => self.held.audits < 2 && self.world.open_proofs() > 0,
+            Aim::Converge | Aim::Plan => !proofs_are_had(&self.open_proofs),
+        }
     }
 
     async fn weigh_losses(&mut self) -> Result<bool, EngineError> {

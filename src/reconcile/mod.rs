@@ -8,6 +8,7 @@
 //! cloud than the bound one. A transaction that has begun is awaited to its end.
 
 mod audit;
+mod carry;
 mod deep;
 mod engine;
 mod error;
@@ -16,10 +17,13 @@ mod holder;
 mod losses;
 mod marks;
 mod notes;
+mod purge;
+mod release;
 mod report;
 mod settle;
 mod tasks;
 mod tenure;
+mod verb;
 mod work;
 mod world;
 #[cfg(test)]
@@ -28,4 +32,7 @@ mod world_test;
 pub use engine::{Aim, Engine, Parts, Settings};
 pub use error::EngineError;
 pub use holder::{Tenure, hold};
+pub use purge::{PurgeSettings, Purged, purge};
+pub use release::{OnHold, release};
 pub use report::Report;
+pub use verb::{VerbError, patiently};

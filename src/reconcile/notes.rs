@@ -294,6 +294,10 @@ impl Engine {
             if self.serials.get(&zone.id).is_some_and(|(_, wrote)| *wrote >= self.zones_begun) {
                 continue;
             }
+            let lower = zone.last_serial.is_some_and(|last| last.is_after(serial));
+            if lower && zone.unwritable().is_none() && self.world.settings.zones.allows_anyone(&zone.name) {
+                self.lowered.insert(zone.id);
+            }
             let known = self.serials.insert(zone.id, (serial, Moment::default()));
             if known.is_some_and(|(known, _)| known != serial) {
                 moved.push(zone.name.clone());

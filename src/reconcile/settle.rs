@@ -1,19 +1,21 @@
 //! Settle: owner names in, one transaction out. Reads the names' rows and entries, decides each, adds
 //! what `rectify` says, and commits; `plan` stops before the last step.
 
-use super::{deep::Deep, world::World};
+use super::{
+    carry::{self, Load},
+    deep::Deep,
+    world::World,
+};
 use crate::{
     model::{
         Barrier, Batch, Claim, Content, Entry, HeldSet, Kind, OwnerName, RecordType, Row, VmId, Zone, ZoneId,
     },
-    plan::{self, Decision, Losses, MAX_ROWS, NameState, Standing},
+    plan::{self, Decision, Losses, NameState, Standing},
     powerdns::{Committed, DbError, NameRows, Reader, WriteError, Writer},
-    rectify::{Below, children_to_read, rectify},
 };
 use std::{
     cell::RefCell,
-    collections::{BTreeSet, HashMap, HashSet},
-    iter::successors,
+    collections::{HashMap, HashSet},
 };
 
 /// Names with their decisions, and the transaction that carries them.
@@ -78,23 +80,12 @@ impl Settler {
         if !also.is_empty() {
             claims = claims_of(world);
         }
-        let (mut decisions, mut deferred, mut rows) = (Vec::new(), Vec::new(), 0);
-        for (name, claims) in names.iter().zip(&claims) {
-            let decision = self.decide(world, name, claims, &read, losses);
-            if rows > 0 && rows + decision.rows() > MAX_ROWS {
-                deferred.push(name.clone());
-                continue;
-            }
-            rows += decision.rows();
-            decisions.push((name.clone(), decision));
-        }
-        let mut batch = self.batch(world, &decisions, &read.names).await?;
-        // Scattered addresses bring up to a dozen empty non-terminals each, which nobody has counted yet.
-        while batch.rows() > MAX_ROWS && decisions.len() > 1 {
-            let keep = (decisions.len() * MAX_ROWS / batch.rows()).max(1);
-            deferred.extend(decisions.drain(keep..).map(|(name, _)| name));
-            batch = self.batch(world, &decisions, &read.names).await?;
-        }
+        let decide = |(name, claims): (&OwnerName, &Vec<Claim>)| {
+            (name.clone(), self.decide(world, name, claims, &read, losses))
+        };
+        let decisions = names.iter().zip(&claims).map(decide).collect();
+        let load = carry::load(&self.reader, &self.deep, &world.zones, decisions, &read.names).await?;
+        let Load { decisions, deferred, batch } = load;
         Ok(Prepared { decisions, deferred, also, batch })
     }
 
@@ -160,45 +151,6 @@ impl Settler {
                     && row.content.address() == address.address()
             })
     }
-
-    async fn batch(
-        &self,
-        world: &World,
-        decisions: &[(OwnerName, Decision)],
-        read: &NameRows,
-    ) -> Result<Batch, DbError> {
-        let changes = plan::changes(decisions, read.rows());
-        let mut wanted: BTreeSet<OwnerName> = BTreeSet::new();
-        for (id, change) in &changes {
-            let Some(zone) = world.zones.with_id(*id) else { continue };
-            wanted.extend(children_to_read(zone, change));
-            for row in change.rows.iter().filter(|row| change.removed.contains(&row.id)) {
-                wanted.extend(self.deep.below(*id, &row.name));
-                for above in row.name.ancestors_below(zone.name.as_str()) {
-                    let above = OwnerName::stored(above).ok();
-                    wanted.extend(above.into_iter().flat_map(|above| self.deep.below(*id, &above)));
-                }
-            }
-        }
-        let wanted: Vec<OwnerName> = wanted.into_iter().collect();
-        let below =
-            if wanted.is_empty() { Vec::new() } else { self.reader.names(&wanted).await?.rows().to_vec() };
-        let mut under: HashMap<&str, Vec<&Row>> = HashMap::new();
-        for row in &below {
-            for above in above(row.name.as_str()) {
-                under.entry(above).or_default().push(row);
-            }
-        }
-        let rectified = changes
-            .iter()
-            .filter_map(|(id, change)| {
-                let zone = world.zones.with_id(*id)?;
-                let of = |name: &OwnerName| under.get(name.as_str()).into_iter().flatten().copied();
-                Some(rectify(zone, change, |name, decided| Below::of_rows(name, of(name), decided)))
-            })
-            .collect();
-        Ok(plan::assemble(decisions.to_vec(), read.rows(), read.entries(), rectified))
-    }
 }
 
 /// What was read.
@@ -220,23 +172,11 @@ impl Read {
     }
 }
 
-/// The names above a name, nearest first.
-fn above(name: &str) -> impl Iterator<Item = &str> {
-    successors(Some(name), |name| name.split_once('.').map(|(_, parent)| parent)).skip(1)
-}
-
 /// The forward names that reverse names point at, and everything above all of them up to the apex.
 fn names_around(world: &World, names: &[OwnerName], claims: &[Vec<Claim>]) -> Vec<OwnerName> {
     let targets = claims.iter().flatten().flat_map(|claim| &claim.targets);
-    let mut around: BTreeSet<OwnerName> = targets.clone().cloned().collect();
-    let mut between: BTreeSet<&str> = BTreeSet::new();
-    for name in names.iter().chain(targets) {
-        if let Some(zone) = world.zones.enclosing(name.as_str()) {
-            around.insert(zone.name.clone());
-            between.extend(name.ancestors_below(zone.name.as_str()));
-        }
-    }
-    around.extend(between.into_iter().filter_map(|text| OwnerName::stored(text).ok()));
+    let mut around = carry::around(&world.zones, names.iter().chain(targets.clone()));
+    around.extend(targets.cloned());
     around.into_iter().collect()
 }
 

@@ -96,6 +96,7 @@ impl Engine {
         self.bound = None;
         self.audit = None;
         self.audited = false;
+        self.lowered.clear();
         self.names = crate::queue::DirtyNames::new();
         self.losses = super::losses::PendingLosses::default();
         self.held = super::held::Held::default();

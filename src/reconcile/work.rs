@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     metrics::chain,
-    model::{Kind, Outcome, OwnerName},
+    model::{Batch, Kind, Outcome, OwnerName},
     observe::{Pass, Standing},
     plan::{Decision, Losses},
     powerdns::WriteError,
@@ -161,6 +161,28 @@ impl Engine {
         let committed = self.settler.commit(&self.world, writer, &prepared.batch).await?;
         let now = self.now();
         self.serials.extend(committed.serials.into_iter().map(|(zone, serial)| (zone, (serial, now))));
+        Ok(())
+    }
+
+    /// Moves serials that went back above what we wrote: a secondary that has seen ours would hear of
+    /// nothing more (design 8). One that cannot be moved now is seen again at the next reading of zones.
+    pub(super) async fn repair_serials(&mut self) -> Result<(), EngineError> {
+        let writer = self.writer.as_ref().filter(|_| self.listed && self.bound.is_some());
+        let Some((writer, _)) = writer.filter(|_| !self.lowered.is_empty()) else { return Ok(()) };
+        let lowered = std::mem::take(&mut self.lowered).into_iter().collect();
+        let batch = Batch { lowered, ..Batch::default() };
+        match self.settler.commit(&self.world, writer, &batch).await {
+            Ok(committed) => {
+                let now = self.now();
+                for (zone, serial) in committed.serials {
+                    tracing::info!(zone, %serial, "somebody had set the zone's serial back: it is above ours again");
+                    self.serials.insert(zone, (serial, now));
+                }
+            }
+            Err(WriteError::Fenced) if self.settings.aim != Aim::Serve => return Err(EngineError::LeaseLost),
+            Err(WriteError::Fenced) => self.stand_down(),
+            Err(error) => tracing::warn!(error = %chain(&error), "cannot repair the serials of zones"),
+        }
         Ok(())
     }
 

@@ -1,9 +1,8 @@
 //! Promises 2, 3 and 6 on the real servers: operators edit, and the program keeps its hands off.
 
-use super::support::{LIMIT, answers, example, once, quick, sync, vm};
-use mysql_async::prelude::Queryable;
+use super::support::{answers, example, once, sync, vm};
 use serde_json::json;
-use testbed::{Lab, Row, VmSpec, poll, run_once};
+use testbed::{Lab, Row, VmSpec};
 
 const ZONE: &str = "domain.com";
 
@@ -181,36 +180,6 @@ async fn a_foreign_row_blocks_both_families_and_a_disabled_row_suppresses() {
     for (name, before) in names.iter().zip(&before) {
         assert_eq!(rows(&lab, &format!("{name}.{ZONE}")).await, *before, "{name} after the VM's end");
     }
-}
-
-#[tokio::test]
-async fn an_operators_insert_between_reading_and_commit_is_noticed() {
-    let lab = Lab::new("race").await;
-    example(&lab).await;
-    sync(&lab, &[]).await;
-    lab.world().create_vm(vm("web", "192.0.2.1"));
-    let mut operator = lab.db.admin.get_conn().await.unwrap();
-    let insert = "INSERT INTO records (domain_id, name, type, content, ttl, prio, disabled, auth) \
-                  SELECT id, 'web.domain.com', 'A', '198.51.100.1', 300, 0, 0, 1 FROM domains \
-                  WHERE name = 'domain.com'";
-    operator.query_drop("START TRANSACTION").await.unwrap();
-    operator.query_drop(insert).await.unwrap();
-    let env = quick(&lab, &[]);
-    let pass = tokio::spawn(async move { run_once(super::support::PROGRAM, &["sync"], &env).await });
-    // The program has planned without that row, and its locking re-read waits for it.
-    poll("the program waits for the operator", LIMIT, async || {
-        // Not INNODB_TRX: it is a cache that is not filled anew while somebody keeps asking.
-        let sql = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
-                   WHERE INFO LIKE '%name IN%FOR UPDATE' AND TIME_MS > 300 AND USER = ";
-        let waiting: Vec<u64> = lab.db.query(&format!("{sql}'{}'", lab.db.user)).await.unwrap();
-        if waiting[0] > 0 { Ok(()) } else { Err("nobody waits".into()) }
-    })
-    .await;
-    operator.query_drop("COMMIT").await.unwrap();
-    let output = pass.await.unwrap().unwrap();
-    assert_eq!(output.code, 0, "{}{}", output.stdout, output.stderr);
-    assert_eq!(lab.db.contents("web.domain.com", "A").await.unwrap(), ["198.51.100.1"]);
-    assert_eq!(entries(&lab, "web.domain.com").await, 0);
 }
 
 #[tokio::test]

@@ -1,0 +1,49 @@
+//! `purge`: takes back everything that was written, as far as it is still as it was written.
+
+use super::{Exit, PurgeArgs};
+use crate::{
+    config::Config,
+    model::Entry,
+    reconcile::{Aim, PurgeSettings},
+    supervise,
+};
+use anyhow::Result;
+use std::{
+    fmt::Display,
+    io::{Write, stdout},
+};
+
+/// Prints what stays, and how much went.
+pub async fn purge(config: &Config, args: &PurgeArgs) -> Result<Exit> {
+    let powerdns = config.powerdns_settings();
+    let what = PurgeSettings {
+        owner: powerdns.owner.clone(),
+        only: args.zone.clone(),
+        zones: config.engine_settings(Aim::Plan).desired.zones,
+    };
+    let purged = supervise::purge(&powerdns, &what, args.dry_run).await?;
+    let mut out = stdout().lock();
+    if args.dry_run {
+        writeln!(out, "{}", purged.plan)?;
+    }
+    list(&mut out, "rows that an operator has edited stay, and are his from now on", &purged.left)?;
+    list(&mut out, "rows that may not be touched stay, with their entries", &purged.kept)?;
+    let (rows, entries, zones) = (purged.rows, purged.entries, purged.zones.len());
+    if args.dry_run {
+        writeln!(out, "would delete {rows} rows in {zones} zones and end {entries} entries")?;
+        return Ok(if entries > 0 { Exit::ChangesWait } else { Exit::Done });
+    }
+    writeln!(out, "deleted {rows} rows in {zones} zones and ended {entries} entries")?;
+    Ok(Exit::Done)
+}
+
+fn list<W: Display>(out: &mut impl Write, what: &str, entries: &[(Entry, W)]) -> std::io::Result<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{what}: {}", entries.len())?;
+    for (Entry { name, rtype, content, .. }, why) in entries {
+        writeln!(out, "  {name} {rtype} {content}  ({why})")?;
+    }
+    Ok(())
+}
