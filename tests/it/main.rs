@@ -4,6 +4,7 @@ mod bad_api;
 mod bad_events;
 mod contention;
 mod down;
+mod foreign;
 mod grants;
 mod http;
 mod lease;
