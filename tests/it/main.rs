@@ -5,6 +5,7 @@ mod bad_events;
 mod contention;
 mod down;
 mod foreign;
+mod frozen;
 mod grants;
 mod http;
 mod lease;
