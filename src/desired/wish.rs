@@ -47,7 +47,7 @@ pub fn wish(vm: &Vm, owners: &OwnerIndex, zones: &Zones, settings: &Settings) ->
         Err(why) => return Verdict::Frozen(why),
     };
     let addresses = published(vm, settings);
-    let mut wish = Wish { claims: Vec::new(), rejections: addresses.rejections };
+    let mut wish = Wish { rejections: addresses.rejections, ..Wish::default() };
     if !addresses.addresses.is_empty() {
         let mut wisher = Wisher {
             vm,
@@ -82,31 +82,43 @@ impl Wisher<'_> {
             self.reject(Kind::Name, shown(&self.vm.name), false, "no suffix", why.to_owned());
         }
         let named = name.is_some() && !(suffixes.is_empty() && rejections.is_empty());
+        let labels = [(Kind::Name, name), (Kind::Group, group)];
+        let labels: Vec<(Kind, Label)> =
+            labels.into_iter().filter_map(|(kind, label)| Some((kind, label?))).collect();
+        if !rejections.is_empty() {
+            self.wish.unplaced.clone_from(&labels);
+        }
         self.wish.rejections.extend(rejections);
         for suffix in &suffixes {
-            let labels = [(Kind::Name, &name), (Kind::Group, &group)];
-            for (kind, label) in labels.into_iter().filter_map(|(kind, label)| Some((kind, label.as_ref()?)))
-            {
-                self.at(kind, label, suffix);
+            for (kind, label) in &labels {
+                if !self.at(*kind, label, suffix) {
+                    self.wish.unplaced.push((*kind, label.clone()));
+                }
             }
         }
         named
     }
 
-    fn at(&mut self, kind: Kind, label: &Label, suffix: &OwnerName) {
+    /// Claims one forward name. Returns whether it has a place.
+    fn at(&mut self, kind: Kind, label: &Label, suffix: &OwnerName) -> bool {
         let name = match label.at(suffix) {
             Ok(name) => name,
             Err(error) => {
                 let whole = shown(&format!("{label}.{suffix}"));
-                return self.reject(kind, whole, false, "name too long", format!("it would be {error}"));
+                self.reject(kind, whole, false, "name too long", format!("it would be {error}"));
+                return false;
             }
         };
         match self.places.forward(&name, suffix) {
             Ok(()) => {
                 let claim = self.claim(kind, name, self.addresses.clone());
                 self.wish.claims.push(claim);
+                true
             }
-            Err(refusal) => self.refuse(kind, &name, refusal),
+            Err(refusal) => {
+                self.refuse(kind, &name, refusal);
+                false
+            }
         }
     }
 

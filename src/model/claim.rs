@@ -1,6 +1,6 @@
 //! What VMs want: claims, wishes that wait, and rejections with their reasons.
 
-use super::{AccountId, OwnerName, VmId};
+use super::{AccountId, Label, OwnerName, VmId};
 use std::{fmt, net::IpAddr};
 
 /// Why a VM wants a name.
@@ -80,4 +80,7 @@ pub struct Wish {
     pub claims: Vec<Claim>,
     /// What it cannot have, and why.
     pub rejections: Vec<Rejection>,
+    /// Labels that have no place under one of the VM's suffixes: it has no zone that may be written, or
+    /// is no suffix at all. What stands under another one stays until they have.
+    pub unplaced: Vec<(Kind, Label)>,
 }

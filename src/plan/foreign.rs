@@ -55,9 +55,9 @@ fn same_rdata(row: &Row, content: &Content) -> bool {
     }
     match content {
         Content::V4(_) | Content::V6(_) => row.content.address() == content.address(),
-        // PowerDNS answers a target with a final dot or in another case all the same.
+        // PowerDNS answers a target with a final dot, trailing blanks or in another case all the same.
         Content::Name(name) => match &row.content {
-            Content::Raw(text) => OwnerName::parse(text).is_ok_and(|target| target == *name),
+            Content::Raw(text) => OwnerName::parse(text.trim_end()).is_ok_and(|target| target == *name),
             _ => false,
         },
         Content::Raw(_) => false,

@@ -23,6 +23,8 @@ mod ttl;
 #[cfg(test)]
 mod bed;
 #[cfg(test)]
+mod contend_test;
+#[cfg(test)]
 mod decide_test;
 #[cfg(test)]
 mod property_test;

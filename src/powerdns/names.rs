@@ -77,7 +77,7 @@ pub(super) fn sorted(names: impl IntoIterator<Item = OwnerName>) -> Vec<OwnerNam
 }
 
 /// The rows of these names in every zone; locked, they stay as they are until the transaction ends. Odd
-/// case is the same name; trailing blanks, which the collation overlooks, are none.
+/// case is the same name, and so are trailing blanks, which the collation overlooks.
 pub(super) async fn rows(
     session: &mut Session,
     names: &[OwnerName],

@@ -91,6 +91,9 @@ impl Audit {
         let sum = self.standing.entry(name).or_default();
         *sum = sum.wrapping_add(digest);
         let claimed = world.inventory.claimants(entry.name.as_str()).next().is_some();
+        if !claimed {
+            world.note_kept(entry);
+        }
         if !intact || !claimed {
             return Some(Flaw::Differs);
         }

@@ -256,9 +256,15 @@ impl Engine {
 
     fn recompute_all(&mut self) {
         let ids: Vec<VmId> = self.world.inventory.iter().map(|known| known.vm().id).collect();
+        let mut lost_owner = false;
         for id in ids {
             let applied = self.world.recompute(id);
+            lost_owner |= applied.ownerless;
             self.after(id, applied, self.audited.then_some(Priority::Repair));
+        }
+        // VMs name their account by its name, and no event tells them that it has another one by now.
+        if lost_owner && !self.resync.is_running() {
+            self.resync.request(self.now());
         }
     }
 

@@ -1,14 +1,12 @@
 //! What is known, together with the rules that turn it into claims and proofs. No I/O: the engine
 //! feeds it what reads showed, and asks it about names.
 
+mod keep;
+
 use crate::{
     desired::{self, OwnerIndex, Verdict},
-    inventory::{Difference, Inventory, Known},
-    model::{
-        Claim, Content, Entry, Kind, Label, OwnerName, ReadSeq, Rejection, Row, Unwritable, Vm, VmId, Zone,
-        ZoneId, Zones,
-    },
-    plan::Standing,
+    inventory::{Difference, Inventory},
+    model::{Claim, Content, Entry, Kind, OwnerName, ReadSeq, Rejection, Row, Vm, VmId, ZoneId, Zones},
 };
 use std::collections::{HashMap, HashSet};
 
@@ -28,7 +26,7 @@ pub struct Applied {
     pub touched: Vec<OwnerName>,
     /// What the VM cannot have; none if nothing was applied.
     pub rejections: Option<Vec<Rejection>>,
-    /// The VM is one that its owner's listing lacks.
+    /// The VM is one that its owner's listing lacks; where claims were computed anew: since now.
     pub ownerless: bool,
 }
 
@@ -49,6 +47,8 @@ pub struct World {
     announced: HashMap<OwnerName, Vec<VmId>>,
     /// VMs that only the ledger knows.
     orphans: HashMap<VmId, Orphan>,
+    /// VMs whose owner is in no listing: what has changed about them is settled when they thaw.
+    frozen: HashSet<VmId>,
     /// Zone ids of entries that no zone has, and how many resyncs have seen that.
     missing_zones: HashMap<ZoneId, u8>,
     /// Names that the listing under way, or the last one, has changed silently: its audit marks them in
@@ -70,6 +70,7 @@ impl World {
             gone: HashMap::new(),
             announced: HashMap::new(),
             orphans: HashMap::new(),
+            frozen: HashSet::new(),
             missing_zones: HashMap::new(),
             absorbed: HashMap::new(),
             absorbing: false,
@@ -116,13 +117,20 @@ impl World {
             Verdict::Gone => return self.bury(id, read, true),
             // It keeps what it has, so its names stay known: they are settled again when it thaws or goes.
             Verdict::Frozen(_) => (self.names_known(id), Vec::new(), false, true),
-            Verdict::Wished { wish, blank } => (names_of(&wish.claims), wish.rejections, blank, false),
+            Verdict::Wished { wish, blank } => {
+                let (mut names, kept) = self.names_wanted(id, &wish, blank);
+                names.extend(kept);
+                (names, wish.rejections, blank, false)
+            }
         };
         let change = self.inventory.put(vm, read, names);
         if !change.applied {
             return Applied::default();
         }
         let mut touched = change.touched;
+        if self.note_frozen(id, ownerless) && !ownerless && touched.is_empty() {
+            touched = self.names_known(id);
+        }
         if self.gone.remove(&id).is_some() {
             tracing::debug!(vm = %id, "VM is back");
         }
@@ -132,7 +140,7 @@ impl World {
         if !blank {
             self.inventory.clear_blank(id);
         } else if listing && self.inventory.note_blank(id, read) == BELIEVED {
-            touched.extend(self.inventory.get(id).into_iter().flat_map(Known::names));
+            touched.extend(self.inventory.rename_claims(id, Vec::new(), false));
         }
         let differs = change.before.is_some_and(|before| before != Difference::default());
         if triggered && differs {
@@ -151,6 +159,7 @@ impl World {
         }
         let known = self.gone.get(&id).copied();
         self.gone.insert(id, announced || known.unwrap_or(false));
+        self.frozen.remove(&id);
         if let Some(orphan) = self.orphans.remove(&id) {
             touched.extend(orphan.names);
         }
@@ -160,10 +169,15 @@ impl World {
     /// Computes a VM's claims anew, after owners or zones have changed.
     pub fn recompute(&mut self, id: VmId) -> Applied {
         let Some(known) = self.inventory.get(id) else { return Applied::default() };
-        let Verdict::Wished { wish, .. } = self.wish(known.vm()) else {
-            return Applied { rejections: Some(Vec::new()), ..Applied::default() };
+        let Verdict::Wished { wish, blank } = self.wish(known.vm()) else {
+            let ownerless = self.note_frozen(id, true);
+            return Applied { rejections: Some(Vec::new()), ownerless, ..Applied::default() };
         };
-        let touched = self.inventory.rename_claims(id, names_of(&wish.claims), false);
+        let thaws = self.note_frozen(id, false);
+        let (mut names, kept) = self.names_wanted(id, &wish, blank);
+        names.extend(kept.iter().cloned());
+        let mut touched = self.inventory.rename_claims(id, names, thaws);
+        touched.extend(kept);
         let rejections = wish.rejections;
         Applied { touched, rejections: Some(rejections), ownerless: false }
     }
@@ -317,63 +331,7 @@ impl World {
             .map(|name| self.inventory.redirect_of(name.as_str()).cloned().unwrap_or(name))
             .collect()
     }
-
-    /// What is known about the VM of an entry.
-    pub fn standing(&self, entry: &Entry) -> Standing {
-        let Some(known) = self.inventory.get(entry.vm) else {
-            return match self.gone.get(&entry.vm) {
-                Some(announced) => Standing::Gone { announced: *announced },
-                None => Standing::Keep,
-            };
-        };
-        let (wish, blank) = match self.wish(known.vm()) {
-            Verdict::Frozen(_) => return Standing::Keep,
-            Verdict::Gone => return Standing::Gone { announced: true },
-            Verdict::Wished { wish, blank } => (wish, blank),
-        };
-        let believed = self.inventory.blankness(entry.vm).is_some_and(|seen| seen.count >= BELIEVED);
-        if blank && !believed {
-            return Standing::Keep;
-        }
-        let claimed = wish.claims.iter().any(|claim| claim.name == entry.name && claim.kind == entry.kind);
-        if !claimed && entry.kind != Kind::Ptr {
-            // The very name: a longer zone has come that answers for it, and its row stays. Another of the
-            // same first label: the VM's suffix has changed and waits for a zone that may be written, so
-            // that a misspelt network domain takes nobody off the net (design 3).
-            let waits = |name: OwnerName| name.first_label() == entry.name.first_label();
-            if refused(known.vm(), entry, &wish.rejections).any(waits) {
-                return Standing::Keep;
-            }
-        }
-        let announced = self.announced.get(&entry.name).is_some_and(|vms| vms.contains(&entry.vm));
-        Standing::Living { announced }
-    }
-
-    /// Why an entry's row in this zone may not be touched: the zone is unwritable, or `DNS_ZONES` does
-    /// not allow it to the VM's owner. For a VM that is gone any item that names the zone will do.
-    pub fn forbidden(&self, entry: &Entry, zone: &Zone) -> Option<Unwritable> {
-        let owner =
-            self.inventory.get(entry.vm).and_then(|known| self.owners.resolve(&known.vm().owner).ok());
-        match owner {
-            Some(owner) => self.settings.unwritable(zone, Some(&owner.domain.path)),
-            None => (zone.unwritable()).or_else(|| {
-                (!self.settings.zones.allows_anyone(&zone.name)).then_some(Unwritable::NotAllowed)
-            }),
-        }
-    }
 }
 
 /// How many complete listings must show what nobody announced before it is believed (design 7).
 const BELIEVED: u8 = 2;
-
-fn names_of(claims: &[Claim]) -> Vec<OwnerName> {
-    claims.iter().map(|claim| claim.name.clone()).collect()
-}
-
-/// The names, of an entry's kind, that its VM wants and that may not be written: without those that are
-/// no names at all, and without what is wrong with the VM itself.
-fn refused<'a>(vm: &Vm, entry: &Entry, rejections: &'a [Rejection]) -> impl Iterator<Item = OwnerName> + 'a {
-    let (kind, label) = (entry.kind, entry.kind != Kind::Name || Label::parse(&vm.name).is_ok());
-    let whole = move |one: &&Rejection| label && one.kind == kind && one.name.contains('.');
-    rejections.iter().filter(whole).filter_map(|one| OwnerName::parse(&one.name).ok())
-}

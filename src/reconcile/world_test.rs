@@ -238,6 +238,89 @@ fn a_misspelt_network_domain_takes_nobody_off_the_net() {
 }
 
 #[test]
+fn a_network_domain_that_is_no_name_takes_nobody_off_the_net() {
+    let grouped = || Vm { group: Some("www".into()), ..vm(1, "web", Some("192.0.2.1")) };
+    let group = Entry { kind: Kind::Group, ..address(1, "www-00000000.a.org", "192.0.2.1") };
+    let entries = [address(1, "web.a.org", "192.0.2.1"), group];
+    // With the common zone beside it as well: what stands there is no successor.
+    let common = desired::Settings { common_zone: Some(name("common.org")), ..desired::Settings::default() };
+    for settings in [desired::Settings::default(), common] {
+        for text in ["a..org", "a.org/", "-a.org", "a_.org", "2.0.192.in-addr.arpa", &"a".repeat(300)] {
+            let mut world = world();
+            world.settings = settings.clone();
+            let zones = [zone(1, "a.org"), zone(2, "2.0.192.in-addr.arpa"), zone(3, "common.org")];
+            world.zones = Zones::new(zones, HashMap::new());
+            world.apply(grouped(), ReadSeq(1), true, false);
+            world.owners = owners(text);
+            world.recompute(VmId::from_u128(1));
+            for entry in &entries {
+                assert_eq!(world.standing(entry), Standing::Keep, "{} beside {text}", entry.name);
+            }
+            // Another name is not what the text has spoilt, and neither is no network domain at all.
+            let renamed = Vm { name: "other".into(), ..grouped() };
+            world.apply(renamed, ReadSeq(2), false, true);
+            assert_eq!(world.standing(&entries[0]), Standing::Living { announced: true });
+            world.owners = owners(" ");
+            world.recompute(VmId::from_u128(1));
+            assert!(matches!(world.standing(&entries[1]), Standing::Living { .. }));
+        }
+    }
+}
+
+#[test]
+fn a_vm_that_thaws_has_all_its_names_settled_also_those_that_are_the_same() {
+    let mut world = world();
+    let owner = std::mem::replace(&mut world.owners, OwnerIndex::new(&Owners::default()));
+    let id = VmId::from_u128(1);
+    world.owners = owner.clone();
+    world.apply(vm(1, "web", Some("192.0.2.1")), ReadSeq(1), true, false);
+    world.owners = OwnerIndex::new(&Owners::default());
+    assert!(world.recompute(id).ownerless, "it has just lost its owner");
+    assert!(!world.recompute(id).ownerless, "that is no news");
+    world.apply(vm(1, "web", Some("192.0.2.2")), ReadSeq(2), false, true);
+    world.settled(&name("web.a.org"));
+    world.owners = owner;
+    let touched = world.recompute(id).touched;
+    assert!(touched.contains(&name("web.a.org")), "its address has changed meanwhile: {touched:?}");
+    let entry = address(1, "web.a.org", "192.0.2.1");
+    assert_eq!(world.standing(&entry), Standing::Living { announced: true });
+    assert_eq!(world.recompute(id).touched, [], "once");
+}
+
+#[test]
+fn names_that_are_kept_are_settled_at_once_when_the_vm_goes() {
+    let id = VmId::from_u128(1);
+    let entry = address(1, "web.a.org", "192.0.2.1");
+    let audit = |world: &mut World| {
+        let mut audit = Audit::new("default".into(), Ttl(60));
+        audit.take(world, &entry, Some(&row(&entry)));
+        audit.end(world, ReadSeq(1));
+    };
+    for restart in [false, true] {
+        for keeps in ["misspelt", "blank", "frozen"] {
+            let mut world = world();
+            if !restart {
+                world.apply(vm(1, "web", Some("192.0.2.1")), ReadSeq(1), true, false);
+            }
+            match keeps {
+                "misspelt" => world.owners = owners("misspelt.org"),
+                "frozen" => world.owners = OwnerIndex::new(&Owners::default()),
+                _ => {}
+            }
+            world.recompute(id);
+            let seen = vm(1, "web", (keeps != "blank").then_some("192.0.2.1"));
+            world.apply(seen.clone(), ReadSeq(2), restart, false);
+            if restart {
+                audit(&mut world);
+            }
+            assert_eq!(world.standing(&entry), Standing::Keep, "{keeps}, {restart}");
+            let touched = world.bury(id, ReadSeq(3), true).touched;
+            assert!(touched.contains(&entry.name), "{keeps}, after a restart: {restart}: {touched:?}");
+        }
+    }
+}
+
+#[test]
 fn a_change_that_a_trigger_named_is_announced_until_its_names_are_settled() {
     let mut world = world();
     let entry = address(1, "web.a.org", "192.0.2.1");

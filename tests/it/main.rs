@@ -4,6 +4,8 @@ mod bad_api;
 mod bad_events;
 mod contention;
 mod down;
+mod foreign;
+mod frozen;
 mod gone;
 mod grants;
 mod held;

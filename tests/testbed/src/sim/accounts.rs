@@ -58,7 +58,8 @@ pub(super) fn accounts(call: &Call<'_>) -> Result<Reply, ApiError> {
             };
             let named = call.get("name").is_none_or(|name| name == account.name);
             let there = call.get("domainid").is_none_or(|id| id == account.domain);
-            visible && named && there && only.is_none_or(|id| id == account.id)
+            let listed = !state.unlisted.contains(&account.id);
+            visible && listed && named && there && only.is_none_or(|id| id == account.id)
         },
         |account| {
             let domain = state.domain(&account.domain);

@@ -79,6 +79,8 @@ pub(super) struct Key {
 pub(super) struct State {
     pub domains: Vec<Domain>,
     pub accounts: Vec<Account>,
+    /// Accounts that no listing shows, although their VMs are listed.
+    pub unlisted: HashSet<String>,
     account_places: HashMap<String, usize>,
     pub projects: Vec<Project>,
     pub networks: Vec<Network>,
@@ -127,6 +129,7 @@ impl State {
         Self {
             domains: vec![domain],
             accounts: Vec::new(),
+            unlisted: HashSet::new(),
             account_places: HashMap::new(),
             projects: Vec::new(),
             networks: vec![network],

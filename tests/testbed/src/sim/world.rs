@@ -241,6 +241,12 @@ impl World {
         self.edit_account(account, "ACCOUNT.DISABLE", move |account| account.state = state);
     }
 
+    /// Hides an account from listings of accounts, or shows it again; its VMs are listed all the same.
+    pub fn list_account(&self, account: &str, listed: bool) {
+        let mut state = self.write();
+        let _ = if listed { state.unlisted.remove(account) } else { state.unlisted.insert(account.into()) };
+    }
+
     fn edit_account(&self, id: &str, event: &str, edit: impl FnOnce(&mut Account) + Send + 'static) {
         let mut maker = self.maker();
         let entity = account_entity(id);
