@@ -23,6 +23,8 @@ mod bed;
 #[cfg(test)]
 mod decide_test;
 #[cfg(test)]
+mod model_test;
+#[cfg(test)]
 mod property_test;
 
 pub use batch::{MAX_ROWS, assemble, changes};
