@@ -35,17 +35,17 @@ use std::{
 #[derive(Debug, Clone)]
 pub struct Bed {
     pub name: OwnerName,
-    zones: Vec<(ZoneId, OwnerName)>,
-    former: HashMap<ZoneId, OwnerName>,
+    pub zones: Vec<(ZoneId, OwnerName)>,
+    pub former: HashMap<ZoneId, OwnerName>,
     pub claims: Vec<Claim>,
     pub rows: Vec<Row>,
-    strays: Vec<Row>,
+    pub strays: Vec<Row>,
     pub entries: Vec<Entry>,
     pub standings: HashMap<VmId, Standing>,
-    stands: Vec<(OwnerName, IpAddr)>,
-    barrier: Option<Barrier>,
-    forbidden: Vec<ZoneId>,
-    zone_gone: bool,
+    pub stands: Vec<(OwnerName, IpAddr)>,
+    pub barrier: Option<Barrier>,
+    pub forbidden: Vec<ZoneId>,
+    pub zone_gone: bool,
     pub losses: Losses,
     pub approved: HashSet<HeldSet>,
     pub settings: Settings,
@@ -72,11 +72,11 @@ fn address(text: &str) -> Option<IpAddr> {
     whole.parse().ok()
 }
 
-fn content(rtype: &RecordType, text: &str) -> Content {
+pub fn content(rtype: &RecordType, text: &str) -> Content {
     address(text).map_or_else(|| Content::read(rtype, text), Content::from)
 }
 
-fn short(content: &Content) -> String {
+pub fn short(content: &Content) -> String {
     content.to_string().replace("192.0.2.", ".").replace("2001:db8::", "::")
 }
 
@@ -131,10 +131,16 @@ impl Bed {
                 max_loss_percent: 30,
             },
         };
-        for line in facts.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            bed.read(&Words(line.split_whitespace().collect()));
-        }
+        facts.lines().for_each(|line| bed.tell(line));
         bed
+    }
+
+    /// Reads one more fact.
+    pub fn tell(&mut self, line: &str) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if !words.is_empty() {
+            self.read(&Words(words));
+        }
     }
 
     fn read(&mut self, words: &Words<'_>) {
@@ -201,7 +207,8 @@ impl Bed {
         }
     }
 
-    fn home(&self) -> ZoneId {
+    /// The zone that answers for the name.
+    pub fn home(&self) -> ZoneId {
         let within = self.zones.iter().filter(|(_, zone)| self.name.is_within(zone.as_str()));
         within.max_by_key(|(_, zone)| zone.as_str().len()).map_or(1, |(id, _)| *id)
     }
@@ -280,9 +287,15 @@ impl Bed {
         decide(&state, &self.settings, self.losses)
     }
 
+    /// The highest record id that was ever given.
+    pub fn last_id(&self) -> RecordId {
+        let rows = self.rows.iter().chain(&self.strays).map(|row| row.id);
+        rows.chain(self.entries.iter().map(|entry| entry.record)).max().unwrap_or(0).max(100)
+    }
+
     /// Makes the decision's changes, as the writer would, and counts for every guard that they hold.
     pub fn apply(&mut self, decision: &Decision) {
-        let mut next = self.rows.iter().map(|row| row.id).max().unwrap_or(0).max(100);
+        let mut next = self.last_id();
         for (owned, _) in &decision.deletes {
             let at = self.rows.iter().position(|row| row == owned.row()).expect("a row as it was seen");
             self.rows.remove(at);

@@ -7,9 +7,9 @@ use super::{
 use crate::{
     desired::{Holding, rank_forward, rank_ptr},
     ledger::{Verdict, assess},
-    model::{Claim, Content, Entry, HeldSet, Kind, OwnedRow, RecordType, VmId, Zone},
+    model::{Claim, Content, Entry, HeldSet, Kind, OwnedRow, RecordType, VmId, Zone, ZoneId},
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// One claim, as entries name it.
 pub(super) type Key = (VmId, Kind);
@@ -39,7 +39,8 @@ pub(super) struct Own<'a, 's> {
     /// The zone that the entry means, by name.
     pub zone: Option<&'s Zone>,
     pub standing: Standing,
-    /// Its claim, as an index, while there is one.
+    /// Its claim, as an index, while there is one. A claim is of one zone: what stands in another one is not
+    /// that claim's.
     pub live: Option<usize>,
     pub condition: Condition,
     /// Decided later: an entry stays unless something else is said.
@@ -74,6 +75,27 @@ impl Own<'_, '_> {
     /// Whether the two serve one group, whose members stand beside each other.
     pub fn is_fellow(&self, claim: &Claim) -> bool {
         claim.kind == Kind::Group && self.entry.kind == Kind::Group && self.entry.account == claim.account
+    }
+
+    /// Who holds the name by it, if its row stays. One that ends with nothing to show for it gives the name
+    /// to nobody: what is decided next must see the same holder.
+    fn holding(&self, wants: &[Want<'_>]) -> Option<Holding> {
+        let holds = match self.verdict {
+            Verdict::ZoneGone => false,
+            Verdict::Deleted => wants.iter().any(|want| self.is_of(want.claim)),
+            _ => true,
+        };
+        let Entry { vm, kind, account, .. } = *self.entry;
+        match self.fate {
+            Fate::End(_) | Fate::Drop(..) => None,
+            Fate::Serve(at) => Some(holding_of(wants[at].claim)),
+            Fate::Stay => holds.then_some(Holding { vm, kind, account }),
+        }
+    }
+
+    /// It stands in the zone where the name is written.
+    pub fn is_in(&self, zone: &Zone) -> bool {
+        self.zone.is_some_and(|own| own.id == zone.id)
     }
 
     /// Its row is intact and stands in this zone.
@@ -130,28 +152,66 @@ impl<'a, 's: 'a> Column<'a, 's> {
         let zone_of = |entry: &Entry| state.zones.of_entry(entry.zone, &entry.name);
         let (verdicts, places) =
             assess(&entries, state.rows, |entry| zone_of(entry).map(|zone| zone.id), state.stray);
-        let conditions = conditions(&entries, &verdicts);
-        let holdings: Vec<Holding> = (entries.iter().zip(&verdicts))
-            .filter(|(entry, verdict)| holds(claims, entry, verdict))
-            .map(|(entry, _)| Holding { vm: entry.vm, kind: entry.kind, account: entry.account })
-            .collect();
-        let wants = wants(state, claims, &holdings, &conditions, forward);
-        let live: HashMap<Key, usize> =
-            claims.iter().enumerate().map(|(at, claim)| ((claim.vm, claim.kind), at)).collect();
-        let own = (entries.into_iter().zip(verdicts).zip(places))
+        let home = state.zone.as_ref().ok().copied();
+        let mut own: Vec<Own<'a, 's>> = (entries.into_iter().zip(verdicts).zip(places))
             .map(|((entry, verdict), place)| Own {
                 entry,
                 verdict,
                 place,
                 zone: zone_of(entry),
                 standing: (state.standing)(entry),
-                live: live.get(&(entry.vm, entry.kind)).copied(),
-                condition: condition_of(&conditions, (entry.vm, entry.kind)),
+                live: None,
+                condition: Condition::default(),
                 fate: Fate::Stay,
                 held: None,
             })
             .collect();
-        Self { state, settings, own, wants, losses }
+        let conditions = conditions(&own);
+        let live: HashMap<Key, usize> =
+            claims.iter().enumerate().map(|(at, claim)| ((claim.vm, claim.kind), at)).collect();
+        for own in &mut own {
+            let elsewhere = home.is_some_and(|home| own.zone.is_some_and(|zone| zone.id != home.id));
+            own.live = live.get(&own.key()).copied().filter(|_| !elsewhere);
+            own.condition =
+                conditions.get(&(own.key(), own.zone.map(|zone| zone.id))).copied().unwrap_or_default();
+        }
+        let condition = |claim: &Claim| {
+            let key = (claim.vm, claim.kind);
+            let of_zone = |zone: &Zone| conditions.get(&(key, Some(zone.id))).copied();
+            // Where nothing may be written it only matters what to show.
+            let shown = || own.iter().find(|own| own.key() == key).map(|own| own.condition);
+            home.map_or_else(shown, of_zone).unwrap_or_default()
+        };
+        let wants = claims.iter().map(|claim| Want {
+            claim,
+            served: false,
+            overflow: false,
+            contents: contents(state, claim),
+            condition: condition(claim),
+        });
+        let wants: Vec<Want<'a>> = wants.collect();
+        let mut column = Self { state, settings, own, wants, losses };
+        column.rank(claims, &column.holdings(), forward);
+        column
+    }
+
+    /// Ranks the claims, given who holds the name. Returns whether others have it now.
+    pub fn rank(&mut self, claims: &[Claim], holdings: &[Holding], forward: bool) -> bool {
+        let ranking = if forward { rank_forward(claims, holdings) } else { rank_ptr(claims, holdings) };
+        let is_in = |of: &[&Claim], claim: &Claim| of.iter().any(|one| std::ptr::eq(*one, claim));
+        let writable = self.state.zone.is_ok();
+        let mut moved = false;
+        for (want, claim) in self.wants.iter_mut().zip(claims) {
+            let served = writable && is_in(ranking.serving(), claim);
+            moved |= served != want.served;
+            (want.served, want.overflow) = (served, is_in(&ranking.overflow, claim));
+        }
+        moved
+    }
+
+    /// Who holds the name by entries of ours that stay.
+    pub fn holdings(&self) -> Vec<Holding> {
+        self.own.iter().filter_map(|own| own.holding(&self.wants)).collect()
     }
 
     /// The zone in which the name is written.
@@ -194,50 +254,19 @@ impl<'a, 's: 'a> Column<'a, 's> {
     }
 }
 
-/// Whether an entry gives its VM or its account the name. One that ends with nothing to show for it does
-/// not: what is decided next must see the same holder.
-fn holds(claims: &[Claim], entry: &Entry, verdict: &Verdict) -> bool {
-    match verdict {
-        Verdict::ZoneGone => false,
-        Verdict::Deleted => claims.iter().any(|claim| (claim.vm, claim.kind) == (entry.vm, entry.kind)),
-        _ => true,
-    }
-}
-
-/// Released and held claims, each derived from its entries as the rows are now.
-fn conditions(entries: &[&Entry], verdicts: &[Verdict]) -> BTreeMap<Key, Condition> {
-    let mut conditions: BTreeMap<Key, Condition> = BTreeMap::new();
-    for (entry, verdict) in entries.iter().zip(verdicts) {
-        let condition = conditions.entry((entry.vm, entry.kind)).or_default();
-        condition.edit = condition.edit.or(verdict.edit());
-        condition.on_hold |= entry.on_hold;
+/// Released and held claims, each derived from its entries in one zone as the rows are now.
+fn conditions(own: &[Own<'_, '_>]) -> HashMap<(Key, Option<ZoneId>), Condition> {
+    let mut conditions: HashMap<_, Condition> = HashMap::new();
+    for own in own {
+        let condition = conditions.entry((own.key(), own.zone.map(|zone| zone.id))).or_default();
+        condition.edit = condition.edit.or(own.verdict.edit());
+        condition.on_hold |= own.entry.on_hold;
     }
     conditions
 }
 
-fn condition_of(conditions: &BTreeMap<Key, Condition>, key: Key) -> Condition {
-    conditions.get(&key).copied().unwrap_or_default()
-}
-
-fn wants<'a>(
-    state: &NameState<'_>,
-    claims: &'a [Claim],
-    holdings: &[Holding],
-    conditions: &BTreeMap<Key, Condition>,
-    forward: bool,
-) -> Vec<Want<'a>> {
-    let ranking = if forward { rank_forward(claims, holdings) } else { rank_ptr(claims, holdings) };
-    let is_in = |of: &[&Claim], claim: &Claim| of.iter().any(|one| std::ptr::eq(*one, claim));
-    claims
-        .iter()
-        .map(|claim| Want {
-            claim,
-            served: state.zone.is_ok() && is_in(ranking.serving(), claim),
-            overflow: is_in(&ranking.overflow, claim),
-            contents: contents(state, claim),
-            condition: condition_of(conditions, (claim.vm, claim.kind)),
-        })
-        .collect()
+pub(super) fn holding_of(claim: &Claim) -> Holding {
+    Holding { vm: claim.vm, kind: claim.kind, account: claim.account }
 }
 
 /// What a claim wants to stand. For a reverse name: the first forward name at which the address stands.

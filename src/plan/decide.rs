@@ -1,7 +1,7 @@
 //! The decision on one owner name (design 4, 5 and 6).
 
 use super::{
-    column::Column,
+    column::{Column, holding_of},
     serve::Ground,
     state::{Decision, Losses, NameState, Settings},
 };
@@ -19,8 +19,24 @@ pub fn decide(state: &NameState<'_>, settings: &Settings, losses: Losses) -> Dec
             .collect();
         let claims: Vec<Claim> =
             state.claims.iter().filter(|claim| (claim.kind != Kind::Ptr) == forward).cloned().collect();
-        if !own.is_empty() || !claims.is_empty() {
-            decide_column(&mut Column::new(state, settings, own, &claims, forward, losses), &mut decision);
+        if own.is_empty() && claims.is_empty() {
+            continue;
+        }
+        let mut column = Column::new(state, settings, own, &claims, forward, losses);
+        // A holder that ends up with nothing at the name (its rows go, and an operator's keep it from new
+        // ones) holds it no more. Whoever is next is served in the same transaction, or the next pass would
+        // find something to do. Each round takes the name from one holder more.
+        let base = decision.clone();
+        for _ in 0..=claims.len() {
+            decision = base.clone();
+            decide_column(&mut column, &mut decision);
+            let added = decision.inserts[base.inserts.len()..].iter();
+            let adds = |claim: &&Claim| added.clone().any(|row| (row.vm, row.kind) == (claim.vm, claim.kind));
+            let mut holdings = column.holdings();
+            holdings.extend(claims.iter().filter(adds).map(holding_of));
+            if claims.len() < 2 || !column.rank(&claims, &holdings, forward) {
+                break;
+            }
         }
     }
     decision

@@ -27,7 +27,7 @@ impl Column<'_, '_> {
     pub fn choose_fates(&mut self) {
         let fates: Vec<Fate> = self.own.iter().map(|own| self.fate(own)).collect();
         for (own, fate) in self.own.iter_mut().zip(fates) {
-            own.fate = fate;
+            (own.fate, own.held) = (fate, None);
         }
     }
 
@@ -79,13 +79,13 @@ impl Column<'_, '_> {
             _ => {}
         }
         let why = match own.live {
-            Some(_) if self.is_invisible(owned) => "another zone answers for the name",
             // A reverse name whose address stands at no forward name keeps what it has.
             Some(_) if self.serving().any(|(_, want)| want.is_unconfirmed()) => return Fate::Stay,
             Some(at) if self.wants[at].served => "its address changed",
             Some(at) if self.wants[at].overflow => "its group has no more room",
             Some(_) => "another claim holds the name",
             None if own.gone() => "its VM is gone",
+            None if self.is_invisible(owned) => "another zone answers for the name",
             None => "its VM no longer wants the name",
         };
         Fate::Drop(owned.clone(), why)
@@ -115,12 +115,12 @@ impl Column<'_, '_> {
 
     /// A row of the same VM takes its place: its claim gets one of the type that does not stand yet.
     fn is_replaced(&self, own: &Own<'_, '_>) -> bool {
-        let Some(at) = own.live.filter(|at| self.wants[*at].served) else { return false };
+        let Some((_, want)) = self.serving().find(|(_, want)| own.is_of(want.claim)) else { return false };
         let stands = |content| {
             let serves = |other: &&Own<'_, '_>| matches!(other.fate, Fate::Serve(_));
             self.own.iter().filter(serves).any(|other| other.says(&own.entry.rtype, content))
         };
-        (self.wants[at].contents.iter()).any(|(rtype, content)| *rtype == own.entry.rtype && !stands(content))
+        want.contents.iter().any(|(rtype, content)| *rtype == own.entry.rtype && !stands(content))
     }
 
     /// Its VM is proved gone and another claim, which cannot stand beside it, has the name.

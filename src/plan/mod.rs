@@ -27,6 +27,8 @@ mod contend_test;
 #[cfg(test)]
 mod decide_test;
 #[cfg(test)]
+mod model_test;
+#[cfg(test)]
 mod property_test;
 
 pub use batch::{MAX_ROWS, assemble, changes};

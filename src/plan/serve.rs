@@ -38,7 +38,8 @@ impl Column<'_, '_> {
             let by = barrier.to_string();
             return Some(if has_rows { Outcome::Retired(barrier.clone()) } else { Outcome::Blocked { by } });
         }
-        if !self.settings.recreate && mine.any(|own| matches!(own.verdict, Verdict::Deleted)) {
+        let zone = self.zone()?;
+        if !self.settings.recreate && mine.any(|own| own.is_in(zone) && own.verdict == Verdict::Deleted) {
             return Some(Outcome::OnHold);
         }
         if self.wants[at].overflow {
@@ -51,20 +52,20 @@ impl Column<'_, '_> {
         if self.wants[at].is_unconfirmed() {
             return Some(Outcome::Unconfirmed);
         }
-        let rival = self.standing_rival(claim)?.key();
+        let rival = self.standing_rival(claim, zone)?.key();
         let held = self.is_held(rival);
         Some(if held { Outcome::Held } else { Outcome::Waiting { holder: Some(rival.0) } })
     }
 
     /// An entry of another holder whose row has to stand: nothing is written beside it.
-    fn standing_rival(&self, claim: &Claim) -> Option<&Own<'_, '_>> {
+    fn standing_rival(&self, claim: &Claim, zone: &Zone) -> Option<&Own<'_, '_>> {
         self.own.iter().find(|own| {
             matches!(own.fate, Fate::Stay)
                 && !matches!(own.verdict, Verdict::Deleted | Verdict::ZoneGone)
                 && !own.is_of(claim)
                 && !own.is_fellow(claim)
-                // A row that another zone hides stands in nobody's way.
-                && own.verdict.owned().is_none_or(|owned| !self.is_invisible(owned))
+                // What stands in a zone that another one hides is in nobody's way.
+                && own.is_in(zone)
         })
     }
 }
@@ -144,7 +145,7 @@ impl<'c, 'a, 's: 'a> Ground<'c, 'a, 's> {
 
     /// What an entry of ours with this very content says: one entry and one row stand for all claims.
     fn by_entry(&self, rtype: &RecordType, content: &Content) -> Option<Part> {
-        let here = |own: &&Own<'_, '_>| own.zone.is_some_and(|zone| zone.id == self.zone.id);
+        let here = |own: &&Own<'_, '_>| own.is_in(self.zone);
         let own = (self.column.own.iter().filter(here))
             .find(|own| own.says(rtype, content) && matches!(own.fate, Fate::Serve(_) | Fate::Stay))?;
         // An edited row goes on suppressing what it stands for, for other claims as well.

@@ -1,0 +1,549 @@
+//! What one owner name should look like after a settle, written from design 3 to 5 and from nothing else:
+//! slow, obvious, and without a word of the planner's.
+
+use super::super::{
+    Losses, Mode, Standing,
+    bed::{Bed, short},
+};
+use crate::model::{Barrier, Claim, Content, Entry, Kind, OwnerName, RecordType, Row, ZoneId};
+
+/// Rows and entries as sorted lines, and the ids of rows that may be gone: what two worlds are compared by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    pub rows: Vec<String>,
+    pub entries: Vec<String>,
+}
+
+impl Picture {
+    pub fn of(bed: &Bed) -> Self {
+        let rows = bed.rows.iter().map(row_line);
+        // Which row an entry of ours means; none where that row has gone.
+        let entries = bed
+            .entries
+            .iter()
+            .map(|entry| entry_line(entry, bed.rows.iter().any(|row| row.id == entry.record)));
+        Self { rows: sorted(rows), entries: sorted(entries) }
+    }
+}
+
+fn sorted(lines: impl Iterator<Item = String>) -> Vec<String> {
+    let mut lines: Vec<String> = lines.collect();
+    lines.sort();
+    lines
+}
+
+fn row_line(row: &Row) -> String {
+    let ttl = row.ttl.map_or("null".into(), |ttl| ttl.0.to_string());
+    let disabled = if row.disabled { " disabled" } else { "" };
+    format!("zone={} {} {} ttl={ttl}{disabled}", row.zone, row.rtype, short(&row.content))
+}
+
+fn entry_line(entry: &Entry, stands: bool) -> String {
+    let hold = if entry.on_hold { " hold" } else { "" };
+    let stands = if stands { "" } else { " without its row" };
+    format!(
+        "{} zone={} {} {} ttl={} for {} {}{hold}{stands}",
+        entry.owner,
+        entry.zone,
+        entry.rtype,
+        short(&entry.content),
+        entry.ttl.0,
+        entry.vm.as_u128(),
+        entry.kind
+    )
+}
+
+/// The first column of the verdict table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Intact,
+    Retimed,
+    Edited,
+    Deleted,
+    NoZone,
+}
+
+/// An entry of ours and what is known about it.
+#[derive(Debug, Clone)]
+struct Line {
+    entry: Entry,
+    verdict: Verdict,
+    /// Its K.
+    row: Option<Row>,
+    /// The zone that it means, as it is now.
+    zone: Option<ZoneId>,
+    /// Its claim is released or on hold.
+    hands_off: bool,
+    /// What becomes of it.
+    end: End,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Entry and row stay.
+    Stays,
+    /// It stays and serves the claim of this index.
+    Serves(usize),
+    /// The entry ends, its row stays.
+    Ends,
+    /// Both go.
+    Goes,
+}
+
+impl Line {
+    fn is_ours_to_write(&self) -> bool {
+        matches!(self.verdict, Verdict::Intact | Verdict::Retimed)
+    }
+
+    fn is_of(&self, claim: &Claim) -> bool {
+        self.entry.vm == claim.vm && self.entry.kind == claim.kind
+    }
+}
+
+/// What should stand after a settle.
+pub fn expect(bed: &Bed) -> Picture {
+    let mut after = bed.clone();
+    for forward in [true, false] {
+        // A holder that ends up with nothing at the name holds nothing: then the next one is served in the
+        // same transaction.
+        let mut held = holders(bed, forward);
+        loop {
+            let served = serve_order(bed, forward, &held);
+            let next = settle(bed, &after, forward, &served);
+            held = holders(&next, forward);
+            if serve_order(bed, forward, &held) == served {
+                after = next;
+                break;
+            }
+        }
+    }
+    Picture::of(&after)
+}
+
+fn zone_named<'a>(bed: &'a Bed, name: &OwnerName) -> Option<&'a (ZoneId, OwnerName)> {
+    bed.zones.iter().find(|zone| zone.1 == *name)
+}
+
+/// Zones are matched by name, ids may change.
+fn zone_of(bed: &Bed, entry: &Entry) -> Option<ZoneId> {
+    let now = bed.zones.iter().find(|zone| zone.0 == entry.zone).map(|zone| &zone.1);
+    let name = bed.former.get(&entry.zone).or(now)?;
+    zone_named(bed, name).map(|zone| zone.0)
+}
+
+/// The zone in which the name is written: the longest, unless something forbids it.
+fn home(bed: &Bed) -> Option<ZoneId> {
+    if bed.barrier.is_some() {
+        return None;
+    }
+    let mut zones: Vec<_> = bed.zones.iter().filter(|zone| bed.name.is_within(zone.1.as_str())).collect();
+    zones.sort_by_key(|zone| zone.1.as_str().len());
+    zones.last().map(|zone| zone.0)
+}
+
+fn is_claims_column(claim: &Claim, forward: bool) -> bool {
+    (claim.kind != Kind::Ptr) == forward
+}
+
+/// Our entries of this column with their verdicts, row by row down the table of design 5.
+fn lines(bed: &Bed, forward: bool) -> Vec<Line> {
+    let ours = |entry: &&Entry| *entry.owner == *"default" && (entry.rtype != RecordType::Ptr) == forward;
+    let mut lines: Vec<Line> = vec![];
+    for entry in bed.entries.iter().filter(ours) {
+        let zone = zone_of(bed, entry);
+        let mut equal: Vec<&Row> = bed
+            .rows
+            .iter()
+            .filter(|row| Some(row.zone) == zone && row.rtype == entry.rtype && row.content == entry.content)
+            .collect();
+        equal.sort_by_key(|row| row.id);
+        let same_id = equal.iter().find(|row| row.id == entry.record);
+        let row = same_id.or(equal.first()).map(|row| (*row).clone());
+        lines.push(Line {
+            entry: entry.clone(),
+            verdict: Verdict::NoZone,
+            row,
+            zone,
+            hands_off: false,
+            end: End::Stays,
+        });
+    }
+    let taken: Vec<u64> = lines.iter().filter_map(|line| line.row.as_ref()).map(|row| row.id).collect();
+    for line in &mut lines {
+        let in_place = bed.rows.iter().chain(&bed.strays).any(|row| {
+            // An id that another entry accounts for was handed out anew.
+            Some(row.zone) == line.zone && row.id == line.entry.record && !taken.contains(&row.id)
+        });
+        let replaced = bed.rows.iter().any(|row| {
+            Some(row.zone) == line.zone && row.rtype == line.entry.rtype && !taken.contains(&row.id)
+        });
+        line.verdict = match &line.row {
+            _ if line.zone.is_none() => Verdict::NoZone,
+            Some(row) if row.disabled => Verdict::Edited,
+            Some(row) if row.ttl == Some(line.entry.ttl) => Verdict::Intact,
+            Some(_) if line.entry.kind == Kind::Group => Verdict::Retimed,
+            Some(_) => Verdict::Edited,
+            None if in_place || replaced => Verdict::Edited,
+            None => Verdict::Deleted,
+        };
+    }
+    // Released: at least one entry of the claim is edited now. A claim is of one zone.
+    let copy = lines.clone();
+    for line in &mut lines {
+        line.hands_off = copy.iter().any(|other| {
+            (other.entry.vm, other.entry.kind, other.zone) == (line.entry.vm, line.entry.kind, line.zone)
+                && (other.verdict == Verdict::Edited || other.entry.on_hold)
+        });
+    }
+    lines
+}
+
+fn standing(bed: &Bed, entry: &Entry) -> Standing {
+    bed.standings.get(&entry.vm).copied().unwrap_or(Standing::Living { announced: false })
+}
+
+fn claim_of<'a>(bed: &'a Bed, entry: &Entry) -> Option<&'a Claim> {
+    bed.claims.iter().find(|claim| claim.vm == entry.vm && claim.kind == entry.kind)
+}
+
+/// Whether the entry's claim is made: a claim is of one zone, so one of another zone is not this entry's.
+fn is_claimed(bed: &Bed, line: &Line) -> bool {
+    let elsewhere = home(bed).is_some_and(|home| line.zone.is_some_and(|zone| zone != home));
+    claim_of(bed, &line.entry).is_some() && !elsewhere
+}
+
+/// Whether an entry makes its VM the holder: it does not if it ends here and now with nothing to show.
+fn gives_the_name(bed: &Bed, line: &Line) -> bool {
+    match line.verdict {
+        Verdict::NoZone => false,
+        Verdict::Deleted => claim_of(bed, &line.entry).is_some(),
+        _ => true,
+    }
+}
+
+fn holders(bed: &Bed, forward: bool) -> Vec<Entry> {
+    let lines = lines(bed, forward).into_iter();
+    lines.filter(|line| gives_the_name(bed, line)).map(|line| line.entry).collect()
+}
+
+/// Design 4: who has the name, as indexes of the bed's claims.
+fn serve_order(bed: &Bed, forward: bool, held: &[Entry]) -> Vec<usize> {
+    let mut claims: Vec<(usize, &Claim)> =
+        bed.claims.iter().enumerate().filter(|(_, claim)| is_claims_column(claim, forward)).collect();
+    claims.sort_by_key(|(_, claim)| (claim.created, claim.vm));
+    let groups: Vec<_> = claims.iter().filter(|(_, claim)| claim.kind == Kind::Group).collect();
+    if !groups.is_empty() {
+        let holds = |claim: &Claim| {
+            held.iter().any(|entry| entry.kind == Kind::Group && entry.account == claim.account)
+        };
+        let first = groups.iter().find(|(_, claim)| holds(claim)).unwrap_or(&groups[0]);
+        let mut members: Vec<usize> =
+            groups.iter().filter(|(_, claim)| claim.account == first.1.account).map(|(at, _)| *at).collect();
+        members.sort_unstable();
+        return members;
+    }
+    let holds = |claim: &Claim| held.iter().any(|entry| (entry.vm, entry.kind) == (claim.vm, claim.kind));
+    for (shared, holder) in [(true, true), (true, false), (false, true), (false, false)] {
+        let found = claims.iter().find(|(_, claim)| claim.shared == shared && holds(claim) == holder);
+        if let Some((at, _)) = found {
+            return vec![*at];
+        }
+    }
+    vec![]
+}
+
+/// What a claim wants to stand: its addresses, or the first forward name at which its address stands.
+fn contents(bed: &Bed, claim: &Claim) -> Vec<(RecordType, Content)> {
+    if claim.kind == Kind::Ptr {
+        let confirmed = |target: &&OwnerName| {
+            bed.stands.iter().any(|(name, at)| name == *target && claim.addresses[0] == *at)
+        };
+        let target = claim.targets.iter().find(confirmed);
+        return target.map(|target| (RecordType::Ptr, Content::Name(target.clone()))).into_iter().collect();
+    }
+    let content = |ip: &std::net::IpAddr| {
+        (if ip.is_ipv4() { RecordType::A } else { RecordType::Aaaa }, Content::from(*ip))
+    };
+    claim.addresses.iter().map(content).collect()
+}
+
+/// The same to everybody who asks.
+fn same_answer(row: &Row, rtype: &RecordType, content: &Content) -> bool {
+    let target = |content: &Content| content.to_string().trim_end_matches('.').to_lowercase();
+    row.rtype == *rtype
+        && match rtype {
+            RecordType::Ptr => target(&row.content) == target(content),
+            _ => {
+                row.content == *content
+                    || (row.content.address().is_some() && row.content.address() == content.address())
+            }
+        }
+}
+
+/// One column settled with these claims served: the name afterwards.
+fn settle(before: &Bed, so_far: &Bed, forward: bool, served: &[usize]) -> Bed {
+    let bed = before;
+    let home = home(bed);
+    let serving: Vec<&Claim> =
+        if home.is_some() { served.iter().map(|at| &bed.claims[*at]).collect() } else { vec![] };
+    let wants = |claim: &Claim, entry: &Entry| {
+        contents(bed, claim).contains(&(entry.rtype.clone(), entry.content.clone()))
+    };
+    let mut lines = lines(bed, forward);
+
+    // 1. What becomes of our entries.
+    for line in &mut lines {
+        let entry = &line.entry;
+        let standing = standing(bed, entry);
+        let gone = matches!(standing, Standing::Gone { .. });
+        let here = line.zone == home;
+        let lives = is_claimed(bed, line) || standing == Standing::Keep;
+        line.end = match line.verdict {
+            Verdict::NoZone if bed.zone_gone => End::Ends,
+            Verdict::NoZone => End::Stays,
+            Verdict::Deleted if lives && (entry.on_hold || !bed.settings.recreate) => End::Stays,
+            Verdict::Deleted => End::Ends,
+            _ if line.hands_off && !lives => End::Ends,
+            _ if line.hands_off || standing == Standing::Keep => End::Stays,
+            _ => {
+                let mut takers =
+                    served.iter().filter(|at| here && home.is_some() && wants(&bed.claims[**at], entry));
+                let own = takers.clone().find(|at| line.is_of(&bed.claims[**at]));
+                match own.or(takers.next()) {
+                    Some(at) => End::Serves(*at),
+                    None if may_go(bed, line, gone, &serving) => End::Goes,
+                    None => End::Stays,
+                }
+            }
+        };
+    }
+    // Upsert-only: nothing goes but what a row of the same VM replaces, or what must go for another VM's
+    // name once its holder is proved gone.
+    let served_lines: Vec<Line> =
+        lines.iter().filter(|line| matches!(line.end, End::Serves(_))).cloned().collect();
+    for line in &mut lines {
+        if line.end != End::Goes {
+            continue;
+        }
+        let successor = serving.iter().filter(|claim| line.is_of(claim)).any(|claim| {
+            contents(bed, claim).iter().any(|(rtype, content)| {
+                *rtype == line.entry.rtype
+                    && !served_lines
+                        .iter()
+                        .any(|one| one.entry.rtype == *rtype && one.entry.content == *content)
+            })
+        });
+        let gone = matches!(standing(bed, &line.entry), Standing::Gone { .. });
+        let fellow = |claim: &Claim| {
+            (claim.kind, line.entry.kind) == (Kind::Group, Kind::Group) && claim.account == line.entry.account
+        };
+        let makes_way = gone && serving.iter().any(|claim| !fellow(claim));
+        let allowed = match bed.settings.mode {
+            Mode::Sync => true,
+            Mode::UpsertOnly => successor || makes_way,
+            Mode::CreateOnly => false,
+        };
+        let announced = matches!(
+            standing(bed, &line.entry),
+            Standing::Living { announced: true } | Standing::Gone { announced: true }
+        );
+        // What answers nothing is no loss.
+        let hidden = home.is_some() && line.zone != home;
+        if !allowed || (bed.losses != Losses::Allow && !announced && !hidden) {
+            line.end = End::Stays;
+        }
+    }
+
+    // 2. What stands after the deletes.
+    let mut after = so_far.clone();
+    for line in &lines {
+        if line.end == End::Goes {
+            let id = line.row.as_ref().unwrap().id;
+            after.rows.retain(|row| row.id != id);
+        }
+        let at = after.entries.iter().position(|entry| *entry == line.entry).unwrap();
+        if matches!(line.end, End::Goes | End::Ends) {
+            after.entries.remove(at);
+            continue;
+        }
+        let entry = &mut after.entries[at];
+        if let End::Serves(at) = line.end {
+            let claim = &bed.claims[at];
+            (entry.vm, entry.kind, entry.account) = (claim.vm, claim.kind, claim.account);
+        }
+        if let (true, Some(row)) = (line.is_ours_to_write(), &line.row) {
+            entry.record = row.id;
+            if home.is_some() {
+                entry.zone = row.zone;
+            }
+        }
+        let edited = lines.iter().any(|other| {
+            (other.entry.vm, other.entry.kind, other.zone) == (line.entry.vm, line.entry.kind, line.zone)
+                && other.verdict == Verdict::Edited
+        });
+        entry.on_hold |= line.verdict == Verdict::Deleted && !edited && !bed.settings.recreate;
+    }
+
+    // 3. What is added.
+    let ours: Vec<u64> = lines
+        .iter()
+        .filter(|line| line.end != End::Ends)
+        .filter_map(|line| line.row.as_ref())
+        .map(|row| row.id)
+        .collect();
+    let foreign: Vec<&Row> =
+        bed.rows.iter().filter(|row| Some(row.zone) == home && !ours.contains(&row.id)).collect();
+    for claim in &serving {
+        let Some(home) = home else { break };
+        let mine = || lines.iter().filter(|line| line.is_of(claim) && line.zone == Some(home));
+        let stays = |line: &Line| line.end == End::Stays;
+        if mine().any(|line| line.hands_off) {
+            continue;
+        }
+        if !bed.settings.recreate && mine().any(|line| line.verdict == Verdict::Deleted) {
+            continue;
+        }
+        // Nobody is written beside an old holder that must stand.
+        let beside = lines.iter().any(|line| {
+            let fellow = line.entry.kind == Kind::Group
+                && claim.kind == Kind::Group
+                && line.entry.account == claim.account;
+            stays(line)
+                && line.verdict != Verdict::Deleted
+                && line.zone == Some(home)
+                && !line.is_of(claim)
+                && !fellow
+        });
+        if beside {
+            continue;
+        }
+        let wanted = contents(bed, claim);
+        for (rtype, content) in &wanted {
+            let kept = lines.iter().any(|line| {
+                line.zone == Some(home)
+                    && matches!(line.end, End::Stays | End::Serves(_))
+                    && (&line.entry.rtype, &line.entry.content) == (rtype, content)
+            });
+            let added =
+                after.rows.iter().any(|row| row.id == 0 && (&row.rtype, &row.content) == (rtype, content));
+            let satisfied = foreign.iter().any(|row| !row.disabled && same_answer(row, rtype, content));
+            let same_type = || mine().filter(|line| line.entry.rtype == *rtype && line.is_ours_to_write());
+            let replaces = same_type().any(|line| line.end == End::Goes);
+            let must_stand = !replaces && same_type().any(stays);
+            let exists = bed.rows.iter().any(|row| row.zone == home && row.rtype == *rtype);
+            let blocked = foreign.iter().any(|row| match (&row.rtype, claim.kind) {
+                (RecordType::Cname, _) => true,
+                (RecordType::A | RecordType::Aaaa, Kind::Group) => {
+                    row.disabled && same_answer(row, rtype, content)
+                }
+                (RecordType::A | RecordType::Aaaa, Kind::Name) | (RecordType::Ptr, Kind::Ptr) => {
+                    row.disabled || !wanted.iter().any(|(rtype, content)| same_answer(row, rtype, content))
+                }
+                _ => false,
+            });
+            let anothers = bed.entries.iter().any(|entry| {
+                *entry.owner != *"default"
+                    && (&entry.rtype, &entry.content) == (rtype, content)
+                    && zone_of(bed, entry) == Some(home)
+            });
+            if kept
+                || added
+                || satisfied
+                || must_stand
+                || (bed.settings.mode == Mode::CreateOnly && exists)
+                || (blocked && !replaces)
+                || anothers
+            {
+                continue;
+            }
+            let ttl = bed.settings.ttl;
+            let row = Row {
+                id: 0,
+                zone: home,
+                name: bed.name.clone(),
+                rtype: rtype.clone(),
+                content: content.clone(),
+                ttl: Some(ttl),
+                disabled: false,
+                auth: Some(true),
+                ordername: None,
+            };
+            after.rows.push(row);
+            after.entries.push(Entry {
+                zone: home,
+                name: bed.name.clone(),
+                rtype: rtype.clone(),
+                content: content.clone(),
+                ttl,
+                record: 0,
+                owner: "default".into(),
+                vm: claim.vm,
+                account: claim.account,
+                kind: claim.kind,
+                held: None,
+                on_hold: false,
+            });
+        }
+    }
+    // 4. One RRset, one TTL: the lowest of what is not ours to time.
+    let ours_to_time: Vec<u64> = lines
+        .iter()
+        .filter(|line| {
+            line.verdict == Verdict::Intact
+                && matches!(line.end, End::Stays | End::Serves(_))
+                && !line.hands_off
+                && !line.zone.is_some_and(|zone| bed.forbidden.contains(&zone))
+        })
+        .map(|line| line.row.as_ref().unwrap().id)
+        .chain([0])
+        .collect();
+    for rtype in [RecordType::A, RecordType::Aaaa, RecordType::Ptr] {
+        if (rtype != RecordType::Ptr) != forward {
+            continue;
+        }
+        let rrset = |row: &&Row| Some(row.zone) == home && row.rtype == rtype;
+        let others =
+            after.rows.iter().filter(rrset).filter(|row| !row.disabled && !ours_to_time.contains(&row.id));
+        let ttl = others.filter_map(|row| row.ttl).min().unwrap_or(bed.settings.ttl);
+        for row in &mut after.rows {
+            let mine =
+                ours_to_time.contains(&row.id) && (row.id == 0 || bed.settings.mode != Mode::CreateOnly);
+            if rrset(&&*row) && mine {
+                row.ttl = Some(ttl);
+                let entry = after.entries.iter_mut().find(|entry| {
+                    *entry.owner == *"default"
+                        && (entry.zone, &entry.rtype, &entry.content) == (row.zone, &row.rtype, &row.content)
+                });
+                entry.unwrap().ttl = ttl;
+            }
+        }
+    }
+    // The database gives ids.
+    let mut next = bed.last_id().max(so_far.last_id());
+    for row in after.rows.iter_mut().filter(|row| row.id == 0) {
+        next += 1;
+        row.id = next;
+        let entry = after.entries.iter_mut().find(|entry| {
+            entry.record == 0
+                && (entry.zone, &entry.rtype, &entry.content) == (row.zone, &row.rtype, &row.content)
+        });
+        entry.unwrap().record = next;
+    }
+    after
+}
+
+/// Whether an intact row that no served claim wants may go at all: design 3 on zones, and PTR.
+fn may_go(bed: &Bed, line: &Line, gone: bool, serving: &[&Claim]) -> bool {
+    let claimed = is_claimed(bed, line);
+    if line.zone.is_some_and(|zone| bed.forbidden.contains(&zone)) {
+        return false;
+    }
+    let Some(home) = home(bed) else {
+        // Below a delegation or a DNAME: it goes only for a living VM that is served elsewhere by now.
+        return matches!(bed.barrier, Some(Barrier::Delegation(_) | Barrier::Dname(_))) && !claimed && !gone;
+    };
+    let hidden = line.zone != Some(home);
+    // Where no forward name confirms it, an existing PTR stays.
+    let unconfirmed = serving.iter().any(|claim| claim.kind == Kind::Ptr && contents(bed, claim).is_empty());
+    hidden || !claimed || !unconfirmed
+}
