@@ -103,6 +103,8 @@ pub struct Engine {
     /// The serial of each zone, and when we wrote it.
     pub(super) serials: HashMap<ZoneId, (Serial, Moment)>,
     pub(super) losses: PendingLosses,
+    /// How many records were owned before the pass that the budget weighs (design 12); none between passes.
+    pub(super) owned_before: Option<u64>,
     /// When zones and serials are to be read next, and when the latest reading of them began.
     pub(super) zones_due: Moment,
     pub(super) zones_begun: Moment,
@@ -164,6 +166,7 @@ impl Engine {
             open_proofs: Vec::new(),
             serials: HashMap::new(),
             losses: PendingLosses::default(),
+            owned_before: None,
             zones_due: Moment::default(),
             zones_begun: Moment::default(),
             owners_wanted: false,
@@ -202,6 +205,7 @@ impl Engine {
                     continue;
                 }
             }
+            self.end_pass();
             if self.losses.total() == 0 && self.report.held > 0 {
                 // What was to go is wanted again.
                 self.hold(0);
@@ -298,6 +302,14 @@ impl Engine {
             wake = wake.min(due.since(now).max(Duration::from_millis(1)));
         }
         wake.min(Duration::from_secs(1))
+    }
+
+    /// What an audit marked is settled: what is lost from now on is of another pass. A one-shot run is one
+    /// pass, however often it lists.
+    fn end_pass(&mut self) {
+        if self.settings.aim == Aim::Serve && self.names.is_empty() {
+            self.owned_before = None;
+        }
     }
 
     /// Whether a one-shot run has nothing left to do.

@@ -166,6 +166,10 @@ impl Engine {
         let now = self.now();
         if let Some(audit) = self.audit.take() {
             let entries = audit.entries();
+            match self.settings.aim {
+                Aim::Serve => self.owned_before = Some(entries),
+                Aim::Converge | Aim::Plan => _ = self.owned_before.get_or_insert(entries),
+            }
             let names = audit.end(&mut self.world, listing);
             tracing::info!(
                 vms = self.world.inventory.len(),

@@ -97,6 +97,7 @@ impl Engine {
         self.audited = false;
         self.names = crate::queue::DirtyNames::new();
         self.losses = super::losses::PendingLosses::default();
+        self.owned_before = None;
         self.unsettled.clear();
     }
 }

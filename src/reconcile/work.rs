@@ -11,7 +11,7 @@ use crate::{
     model::{Kind, Outcome, OwnerName},
     observe::{Pass, Standing},
     plan::{Budget, Decision, Losses},
-    powerdns::WriteError,
+    powerdns::{DbError, WriteError},
     queue::Priority,
 };
 use std::{collections::HashMap, time::Instant};
@@ -113,14 +113,13 @@ impl Engine {
 
     async fn weigh_losses(&mut self) -> Result<bool, EngineError> {
         let total = self.losses.total();
-        let (owned, used) =
-            match (self.settler.reader.owned_count().await, self.settler.reader.budget().await) {
-                (Ok(owned), Ok(used)) => (owned, used),
-                (Err(error), _) | (_, Err(error)) => {
-                    self.db_trouble(error)?;
-                    return Ok(false);
-                }
-            };
+        let (owned, used) = match (self.owned_before_the_pass().await, self.settler.reader.budget().await) {
+            (Ok(owned), Ok(used)) => (owned, used),
+            (Err(error), _) | (_, Err(error)) => {
+                self.db_trouble(error)?;
+                return Ok(false);
+            }
+        };
         self.losses.weighed();
         let percent = self.settings.plan.max_loss_percent;
         if !(Budget { percent, owned, used }).allows(total) {
@@ -135,12 +134,21 @@ impl Engine {
             return Ok(false);
         }
         self.hold(0);
+        // What goes now was owned before the pass, and counts as used from now on.
+        self.owned_before = Some(owned.saturating_sub(total));
         let names = self.losses.names();
         for chunk in names.chunks(NAMES) {
             let priorities = chunk.iter().map(|name| (name.clone(), Priority::Repair)).collect();
             self.settle(chunk.to_vec(), Losses::Allow, &priorities).await?;
         }
         Ok(true)
+    }
+
+    async fn owned_before_the_pass(&self) -> Result<u64, DbError> {
+        match self.owned_before {
+            Some(owned) => Ok(owned),
+            None => self.settler.reader.owned_count().await,
+        }
     }
 
     pub(super) fn hold(&mut self, records: u64) {
