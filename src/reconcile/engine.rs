@@ -107,6 +107,8 @@ pub struct Engine {
     pub(super) lowered: BTreeSet<ZoneId>,
     pub(super) losses: PendingLosses,
     pub(super) held: Held,
+    /// How many records were owned before the pass that the budget weighs (design 12); none between passes.
+    pub(super) owned_before: Option<u64>,
     /// When zones and serials are to be read next, and when the latest reading of them began.
     pub(super) zones_due: Moment,
     pub(super) zones_begun: Moment,
@@ -171,6 +173,7 @@ impl Engine {
             lowered: BTreeSet::new(),
             losses: PendingLosses::default(),
             held: Held::default(),
+            owned_before: None,
             zones_due: Moment::default(),
             zones_begun: Moment::default(),
             owners_wanted: false,
@@ -211,6 +214,7 @@ impl Engine {
                     continue;
                 }
             }
+            self.end_pass();
             if self.losses.total() == 0 && self.report.held > 0 {
                 // What was to go has gone, or is wanted again.
                 self.show_held();
@@ -307,6 +311,14 @@ impl Engine {
             wake = wake.min(due.since(now).max(Duration::from_millis(1)));
         }
         wake.min(Duration::from_secs(1))
+    }
+
+    /// What an audit marked is settled: what is lost from now on is of another pass. A one-shot run is one
+    /// pass, however often it lists.
+    fn end_pass(&mut self) {
+        if self.settings.aim == Aim::Serve && self.names.is_empty() {
+            self.owned_before = None;
+        }
     }
 
     /// Whether a one-shot run has nothing left to do.

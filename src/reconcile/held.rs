@@ -81,8 +81,9 @@ impl Engine {
 
     async fn weigh_losses(&mut self) -> Result<bool, EngineError> {
         let reader = &self.settler.reader;
-        let read =
-            async { Ok((reader.owned_count().await?, reader.budget().await?, reader.approvals().await?)) };
+        let read = async {
+            Ok((self.owned_before_the_pass().await?, reader.budget().await?, reader.approvals().await?))
+        };
         let (owned, used, approvals) = match read.await {
             Ok(read) => read,
             Err(error) => {
@@ -100,6 +101,8 @@ impl Engine {
         let fresh = self.losses.fresh();
         let in_advance = fresh.as_ref().is_some_and(|(set, _)| self.settler.approved.contains(set));
         if !in_advance && (Budget { percent, owned, used }).allows(total) {
+            // What goes now was owned before the pass, and counts as used from now on.
+            self.owned_before = Some(owned.saturating_sub(total));
             let names = self.losses.names();
             self.settle_all(&names, Losses::Allow).await?;
             self.show_held();
