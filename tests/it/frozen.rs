@@ -229,7 +229,8 @@ async fn names_move_over_when_the_zone_of_their_new_suffix_appears() {
     let dns = lab.dns().await;
     poll("web has moved to new.org with its reverse name", Duration::from_secs(90), async || {
         let dig = |name, kind| dns.dig(name, kind).map_err(|error| error.to_string());
-        let (new, old) = (dig("web.new.org", "A")?, dig("web.account.org", "A")?);
+        // The old name first: where it has gone, the new one was there before.
+        let (old, new) = (dig("web.account.org", "A")?, dig("web.new.org", "A")?);
         assert!(!new.is_empty() || !old.is_empty(), "the VM has no name at all for a moment");
         let ptr = dig(ONE, "PTR")?;
         let moved = new == ["192.0.2.1"] && old.is_empty() && ptr == ["web.new.org."];
