@@ -34,7 +34,7 @@
 //!    property tests.
 //! 3. *An operator's edit wins*: `ownership`.
 //! 4. *Absence is proved before it is believed*: `losses`.
-//! 5. *No mass loss*: `losses`, `plan::budget`.
+//! 5. *No mass loss*: `losses`, `held`, `plan::budget`.
 //! 6. *All or nothing*: `powerdns_room`.
 //! 7. *One holder for every name*: `contention`, `desired::rank`.
 //! 8. *One bad VM, zone or event never stops the rest*: `bad_events`, `bad_api`.

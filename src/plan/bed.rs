@@ -362,11 +362,11 @@ pub fn text(decision: &Decision) -> String {
     }
     for put in decision.puts.iter().map(|put| &put.entry).filter(|entry| entry.record != 0) {
         let hold = if put.on_hold { " hold" } else { "" };
-        let held = put.held.map_or_else(String::new, |set| format!(" held={:x}", set.number()));
+        let set = put.held.map_or_else(String::new, |set| format!(" held={:x}", set.number()));
         let (vm, ttl, place) = (put.vm.as_u128(), put.ttl.0, zone(put.zone));
         let (rtype, what) = (&put.rtype, short(&put.content));
         let _ =
-            writeln!(text, "= {vm} {} {rtype} {what} #{} ttl={ttl}{place}{hold}{held}", put.kind, put.record);
+            writeln!(text, "= {vm} {} {rtype} {what} #{} ttl={ttl}{place}{hold}{set}", put.kind, put.record);
     }
     for ending in &decision.endings {
         let entry = &ending.entry;

@@ -59,15 +59,15 @@ fn rows() -> impl Strategy<Value = Vec<String>> {
 
 fn entries() -> impl Strategy<Value = Vec<String>> {
     let owner = any_of(&["default", "default", "default", "default", "other"]);
-    let held = any_of(&["", "", "", " held=ab12", " held=cd34"]);
-    let state = (prop::bool::weighted(0.1), held);
+    let set = any_of(&["", "", "", " held=ab12", " held=cd34"]);
+    let state = (prop::bool::weighted(0.1), set);
     let entry = (1..5_u32, any_of(&["name", "group"]), address(), 9..17_u32, state, owner);
     prop::collection::vec(entry, 0..5).prop_map(|entries| {
         let mut seen = HashSet::new();
         (entries.into_iter().filter(|(_, _, what, ..)| seen.insert(what.clone())))
-            .map(|(vm, kind, what, id, (hold, held), owner)| {
+            .map(|(vm, kind, what, id, (hold, set), owner)| {
                 let hold = if hold { " hold" } else { "" };
-                format!("entry {vm} {kind} {what} #{id} account={} owner={owner}{hold}{held}", vm % 2)
+                format!("entry {vm} {kind} {what} #{id} account={} owner={owner}{hold}{set}", vm % 2)
             })
             .collect()
     })

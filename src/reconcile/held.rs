@@ -9,7 +9,7 @@ use crate::{
     metrics::chain,
     model::{HeldSet, OwnerName},
     observe,
-    plan::{Budget, Losses},
+    plan::{Budget, Losses, held_line},
     powerdns::Approval,
     queue::{Moment, Priority},
 };
@@ -115,8 +115,7 @@ impl Engine {
                     owned,
                     used,
                     percent,
-                    "held: more records would go unannounced than DNS_MAX_LOSS_PERCENT allows within an hour; none of them goes; {}",
-                    through(*set)
+                    "more records would go unannounced than DNS_MAX_LOSS_PERCENT allows within an hour: none of them goes"
                 );
             }
             self.held.known.insert(*set);
@@ -135,9 +134,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Shows what is held, by set.
+    /// Shows what is held, by set; in the log each set once, also after a restart. One-shot verbs print it.
     pub(super) fn show_held(&mut self) {
         let sets = self.losses.sets();
+        for (set, records) in &sets {
+            let known = self.report.held_sets.iter().any(|(known, _)| known == set);
+            if !known && self.settings.aim == Aim::Serve {
+                tracing::warn!("{}", held_line(*set, *records));
+            }
+        }
         self.report.held = sets.iter().map(|(_, records)| records).sum();
         self.metrics.passes.held.set(self.report.held);
         self.board.set_held(observe::Held { sets: sets.clone() });

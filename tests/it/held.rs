@@ -305,6 +305,8 @@ async fn a_set_keeps_its_hash_on_a_busy_controller_and_across_its_restarts() {
     controller.wait_exit(LIMIT).await.unwrap();
     let mut controller = serve(&lab, &quickly).await;
     shows(&controller, &[(&first, 24)]).await;
+    let line = format!("held: 24 records; to let them through: cs-powerdns approve {first}");
+    assert!(controller.output().contains(&line), "the log says it again: {}", controller.output());
     // What is found later is a set of its own.
     vanish(&lab, &ids[40..43]);
     poll("a second set stands in the ledger", LIMIT, async || {
