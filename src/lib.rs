@@ -30,9 +30,9 @@
 //! # Promises, and the tests that guard them
 //!
 //! 1. *Same state, no writes*: `main_job::a_second_pass_over_the_same_state_writes_nothing`.
-//! 2. *Only what it wrote*: the guards and the re-read, `powerdns_room`; the decision, `plan::decide`'s
+//! 2. *Only what it wrote*: the guards and the re-read, `powerdns_room`, `races`; the decision, `plan::decide`'s
 //!    property tests.
-//! 3. *An operator's edit wins*: `ownership`.
+//! 3. *An operator's edit wins*: `ownership`, `races`.
 //! 4. *Absence is proved before it is believed*: `losses`.
 //! 5. *No mass loss*: `losses`, `held`, `plan::budget`.
 //! 6. *All or nothing*: `powerdns_room`.

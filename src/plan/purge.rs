@@ -76,3 +76,124 @@ pub fn purge(name: &OwnerName, state: &PurgeState<'_>) -> Purge {
 }
 
 const PURGED: &str = "purged";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        AccountId, Content, Dnssec, Kind, RecordType, SerialKind, SoaContent, Ttl, VmId, ZoneKind,
+    };
+    use std::collections::HashMap;
+
+    fn name(text: &str) -> OwnerName {
+        OwnerName::parse(text).unwrap()
+    }
+
+    fn zones() -> Zones {
+        let zone = Zone {
+            id: 1,
+            name: name("a.org"),
+            kind: ZoneKind::Native,
+            presigned: false,
+            dnssec: Dnssec::Unsigned,
+            bad_nsec3param: false,
+            soa: Some(SoaContent::parse("a b 1 2 3 4 5").unwrap()),
+            serial_kind: SerialKind::Default,
+            last_serial: None,
+        };
+        Zones::new([zone], HashMap::new())
+    }
+
+    fn row(zone: u32, last: u8, ttl: u32) -> Row {
+        Row {
+            id: u64::from(last),
+            zone,
+            name: name("w.a.org"),
+            rtype: RecordType::A,
+            content: Content::V4([192, 0, 2, last].into()),
+            ttl: Some(Ttl(ttl)),
+            disabled: false,
+            auth: Some(true),
+            ordername: None,
+        }
+    }
+
+    fn entry(row: &Row, kind: Kind) -> Entry {
+        Entry {
+            zone: row.zone,
+            name: row.name.clone(),
+            rtype: row.rtype.clone(),
+            content: row.content.clone(),
+            ttl: Ttl(60),
+            record: row.id,
+            owner: "mine".into(),
+            vm: VmId::from_u128(1),
+            account: AccountId::from_u128(2),
+            kind,
+            held: None,
+            on_hold: true,
+        }
+    }
+
+    /// Deleted, ended, left behind and kept.
+    fn counts(row: Option<&Row>, entry: &Entry, forbidden: bool, only: Option<&ZoneName>) -> [usize; 4] {
+        let why = |_: &Zone| forbidden.then_some(Unwritable::NotAllowed);
+        let stray = |_| None;
+        let (zones, owner) = (zones(), OwnerId::from("mine"));
+        let rows: Vec<Row> = row.into_iter().cloned().collect();
+        let (rows, entries) = (&rows[..], std::slice::from_ref(entry));
+        let state =
+            PurgeState { rows, entries, stray: &stray, zones: &zones, forbidden: &why, owner: &owner, only };
+        let Purge { decision, left, kept } = purge(&name("w.a.org"), &state);
+        [decision.deletes.len(), decision.endings.len(), left.len(), kept.len()]
+    }
+
+    #[test]
+    fn what_is_as_it_was_written_goes_and_what_was_edited_stays() {
+        let (plain, retimed) = (row(1, 1, 60), row(1, 1, 7));
+        let disabled = Row { disabled: true, ..plain.clone() };
+        let ours = entry(&plain, Kind::Name);
+        let theirs = Entry { owner: "theirs".into(), ..ours.clone() };
+        let elsewhere = row(9, 1, 60);
+        let (here, other) = (name("a.org"), name("b.org"));
+        for (what, expected, found) in [
+            ("intact, on hold or not", [1, 1, 0, 0], counts(Some(&plain), &ours, false, None)),
+            (
+                "re-timed group",
+                [1, 1, 0, 0],
+                counts(Some(&retimed), &entry(&plain, Kind::Group), false, None),
+            ),
+            ("re-timed name", [0, 1, 1, 0], counts(Some(&retimed), &ours, false, None)),
+            ("disabled", [0, 1, 1, 0], counts(Some(&disabled), &ours, false, None)),
+            ("replaced", [0, 1, 1, 0], counts(Some(&row(1, 2, 60)), &ours, false, None)),
+            ("deleted by hand", [0, 1, 0, 0], counts(None, &ours, false, None)),
+            ("another owner id's", [0; 4], counts(Some(&plain), &theirs, false, None)),
+            ("a zone that may not be written", [0, 0, 0, 1], counts(Some(&plain), &ours, true, None)),
+            ("the zone that is meant", [1, 1, 0, 0], counts(Some(&plain), &ours, false, Some(&here))),
+            ("another zone than is meant", [0; 4], counts(Some(&plain), &ours, false, Some(&other))),
+        ] {
+            assert_eq!(found, expected, "{what}");
+        }
+        let lost = Entry { zone: 9, name: name("w.b.org"), ..ours };
+        let at = name("w.b.org");
+        let rows = [Row { name: at.clone(), ..elsewhere }];
+        for (rows, kept) in [(&rows[..], 1), (&[][..], 0)] {
+            let (zones, owner) = (zones(), OwnerId::from("mine"));
+            let state = PurgeState {
+                rows,
+                entries: std::slice::from_ref(&lost),
+                stray: &|_| None,
+                zones: &zones,
+                forbidden: &|_| None,
+                owner: &owner,
+                only: None,
+            };
+            let purge = purge(&at, &state);
+            assert_eq!(
+                (purge.kept.len(), purge.decision.endings.len()),
+                (kept, 1 - kept),
+                "a zone without SOA"
+            );
+        }
+    }
+}

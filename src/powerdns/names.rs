@@ -121,12 +121,11 @@ pub(super) async fn entries(
             answer => answer?,
         };
         for row in &answer {
-            match decode::entry(&mut Cells::of(row), owner) {
-                Some(entry) => lines.entries.push(entry),
-                None => {
-                    tracing::warn!("a line of cs_powerdns_ledger cannot be read and is passed over");
-                    lines.unreadable.extend(decode::own_key(&mut Cells::of(row), owner));
-                }
+            if let Some(entry) = decode::entry(&mut Cells::of(row), owner) {
+                lines.entries.push(entry);
+            } else {
+                tracing::warn!("a line of cs_powerdns_ledger cannot be read and is passed over");
+                lines.unreadable.extend(decode::own_key(&mut Cells::of(row), owner));
             }
         }
     }

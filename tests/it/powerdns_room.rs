@@ -563,7 +563,14 @@ async fn an_owner_id_is_bound_to_one_cloud() {
     assert_eq!(lab.db.bind_cloud(&lease, "a").await.unwrap(), Bound::New);
     assert_eq!(lab.db.bind_cloud(&lease, "a").await.unwrap(), Bound::Same);
     assert_eq!(lab.db.bind_cloud(&lease, "b").await.unwrap(), Bound::Other("a".into()));
+    // Whoever holds the lease holds it for the old cloud: it ends with the binding, and only then.
+    let batch = lab.publish("www.example.org", &[1]).await;
+    lab.db.rebind("a").await.unwrap();
+    assert!(lab.db.renew(&lease).await.unwrap(), "bound to the same cloud, nothing ends");
     lab.db.rebind("b").await.unwrap();
+    assert!(!lab.db.renew(&lease).await.unwrap());
+    assert!(matches!(lab.commit(&lab.db.writer(&lease), &batch).await, Err(WriteError::Fenced)));
+    assert_eq!(held(lab.db.acquire("host:2").await.unwrap()).epoch(), 3);
     assert_eq!(lab.db.reader().bound_cloud().await.unwrap().as_deref(), Some("b"));
 }
 
