@@ -5,7 +5,7 @@ use super::{
     support::{EVENTS_ONLY, LIMIT, answers, metric, metric_reaches, once, serve, serve_events, sync},
 };
 use std::time::Duration;
-use testbed::{Controller, Lab, VmSpec, poll};
+use testbed::{Controller, Lab, VmSpec, World, poll};
 
 const ONE: &str = "1.2.0.192.in-addr.arpa";
 const OFTEN: [(&str, &str); 2] = [("RESYNC_INTERVAL", "1s"), ("RESYNC_MIN_INTERVAL", "1s")];
@@ -181,36 +181,72 @@ async fn rows_of_a_vm_without_addresses_go_after_whole_resync_within_the_budget(
     drop(controller);
 }
 
-#[tokio::test]
-async fn a_misspelt_network_domain_keeps_the_old_names_while_the_controller_runs() {
-    let mut lab = Lab::new("misspelt_run").await;
+/// What `set` misspells in turn; `read` is what the controller reads again for it.
+async fn misspelt(lab: &mut Lab, account: &str, read: &str, set: impl Fn(&World, &str)) {
+    zones(lab, &["right.org", REVERSE]).await;
+    put(lab, account, "web", "192.0.2.1");
+    let second = put(lab, account, "second", "192.0.2.2");
     lab.kafka();
-    let (account, _) = web(&lab).await;
-    let second = put(&lab, &account, "second", "192.0.2.2");
-    let controller = serve_events(&lab, &OFTEN).await;
-    answers(&lab, ONE, "PTR", &["web.account.org."]).await;
-    answers(&lab, "2.2.0.192.in-addr.arpa", "PTR", &["second.account.org."]).await;
-    let before = published(&lab).await;
+    let controller = serve_events(lab, &OFTEN).await;
+    answers(lab, ONE, "PTR", &["web.right.org."]).await;
+    answers(lab, "2.2.0.192.in-addr.arpa", "PTR", &["second.right.org."]).await;
+    let before = published(lab).await;
     // No zone has that name; no host has that name; nothing can have that name.
-    for text in ["acount.org", "account..org", "account.org/", "2.0.192.in-addr.arpa", &"o".repeat(250)] {
-        let accounts = lab.sim.requests("listAccounts");
-        lab.world().set_account_network_domain(&account, Some(text));
-        asked(&lab, "listAccounts", accounts, &controller).await;
+    for text in ["rihgt.org", "right..org", "right.org/", "2.0.192.in-addr.arpa", &"o".repeat(250)] {
+        let requests = lab.sim.requests(read);
+        set(lab.world(), text);
+        asked(lab, read, requests, &controller).await;
         whole_resync(&controller).await;
-        assert_eq!(published(&lab).await, before, "under {text}");
+        assert_eq!(published(lab).await, before, "under {text}");
     }
     // While it lasts a VM that goes takes its names along, and one that comes gets none.
-    put(&lab, &account, "third", "192.0.2.3");
+    put(lab, account, "third", "192.0.2.3");
     lab.world().destroy_vm(&second);
-    answers(&lab, "second.account.org", "A", &[]).await;
-    answers(&lab, "2.2.0.192.in-addr.arpa", "PTR", &[]).await;
-    no_such_name(&lab, "third.account.org").await;
-    lab.world().set_account_network_domain(&account, Some("account.org"));
-    answers(&lab, "third.account.org", "A", &["192.0.2.3"]).await;
-    let now = published(&lab).await;
+    answers(lab, "second.right.org", "A", &[]).await;
+    answers(lab, "2.2.0.192.in-addr.arpa", "PTR", &[]).await;
+    no_such_name(lab, "third.right.org").await;
+    set(lab.world(), "right.org");
+    answers(lab, "third.right.org", "A", &["192.0.2.3"]).await;
+    let now = published(lab).await;
     for row in before.iter().filter(|row| !row.starts_with("second") && !row.starts_with("2.")) {
         assert!(now.contains(row), "{row} was written anew: {now:?}");
     }
+    drop(controller);
+}
+
+#[tokio::test]
+async fn a_misspelt_network_domain_of_an_account_keeps_the_old_names_while_the_controller_runs() {
+    let mut lab = Lab::new("misspelt_account").await;
+    let account = tenant(&lab, None, Some("right.org"));
+    let id = account.clone();
+    let set = move |world: &World, text: &str| world.set_account_network_domain(&id, Some(text));
+    misspelt(&mut lab, &account, "listAccounts", set).await;
+}
+
+#[tokio::test]
+async fn a_misspelt_network_domain_of_a_domain_keeps_the_old_names_while_the_controller_runs() {
+    let mut lab = Lab::new("misspelt_domain").await;
+    let domain = lab.world().add_domain("acme", &lab.world().root(), Some("right.org"));
+    let account = lab.world().add_account(&domain, "ops", None);
+    let set = move |world: &World, text: &str| world.set_domain_network_domain(&domain, Some(text));
+    misspelt(&mut lab, &account, "listDomains", set).await;
+}
+
+#[tokio::test]
+async fn an_account_that_was_renamed_freezes_its_vms_only_until_they_are_listed_again() {
+    let mut lab = Lab::new("renamed_account").await;
+    lab.kafka();
+    let (account, _) = web(&lab).await;
+    zones(&lab, &["new.org"]).await;
+    let more = [("RESYNC_INTERVAL", "1h"), ("RESYNC_MIN_INTERVAL", "1s")];
+    let controller = serve_events(&lab, &more).await;
+    answers(&lab, "web.account.org", "A", &["192.0.2.1"]).await;
+    let accounts = lab.sim.requests("listAccounts");
+    lab.world().rename_account(&account, "renamed");
+    asked(&lab, "listAccounts", accounts, &controller).await;
+    lab.world().set_account_network_domain(&account, Some("new.org"));
+    answers(&lab, "web.new.org", "A", &["192.0.2.1"]).await;
+    answers(&lab, "web.account.org", "A", &[]).await;
     drop(controller);
 }
 
