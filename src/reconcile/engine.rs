@@ -105,6 +105,8 @@ pub struct Engine {
     pub(super) serials: HashMap<ZoneId, (Serial, Moment)>,
     pub(super) losses: PendingLosses,
     pub(super) held: Held,
+    /// How many records were owned before the pass that the budget weighs (design 12); none between passes.
+    pub(super) owned_before: Option<u64>,
     /// When zones and serials are to be read next, and when the latest reading of them began.
     pub(super) zones_due: Moment,
     pub(super) zones_begun: Moment,
@@ -168,6 +170,7 @@ impl Engine {
             serials: HashMap::new(),
             losses: PendingLosses::default(),
             held: Held::default(),
+            owned_before: None,
             zones_due: Moment::default(),
             zones_begun: Moment::default(),
             owners_wanted: false,
@@ -207,6 +210,7 @@ impl Engine {
                     continue;
                 }
             }
+            self.end_pass();
             if self.losses.total() == 0 && self.report.held > 0 {
                 // What was to go has gone, or is wanted again.
                 self.show_held();
@@ -305,6 +309,14 @@ impl Engine {
         wake.min(Duration::from_secs(1))
     }
 
+    /// What an audit marked is settled: what is lost from now on is of another pass. A one-shot run is one
+    /// pass, however often it lists.
+    fn end_pass(&mut self) {
+        if self.settings.aim == Aim::Serve && self.names.is_empty() {
+            self.owned_before = None;
+        }
+    }
+
     /// Whether a one-shot run has nothing left to do.
     fn has_converged(&self) -> bool {
         let idle = self.audited
@@ -331,7 +343,7 @@ impl Engine {
 /// the first one lacks the second one proves, and what the second one lacks, the third; more than that
 /// takes as many listings as the bound on look-ups wants. Where VMs go all the time, some proof is always
 /// open: those are the next run's business.
-fn proofs_are_had(open: &[usize]) -> bool {
+pub(super) fn proofs_are_had(open: &[usize]) -> bool {
     match open {
         [.., 0] => true,
         [_, .., before, last] => last >= before,

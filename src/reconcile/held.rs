@@ -1,7 +1,7 @@
 //! What is held: weighed against the budget, stored under a hash, let through once it is approved.
 
 use super::{
-    engine::{AGAIN, Aim, Engine},
+    engine::{AGAIN, Aim, Engine, proofs_are_had},
     error::EngineError,
     work::NAMES,
 };
@@ -10,7 +10,7 @@ use crate::{
     model::{HeldSet, OwnerName},
     observe,
     plan::{Budget, Losses},
-    powerdns::Approval,
+    powerdns::{Approval, DbError},
     queue::{Moment, Priority},
 };
 use std::collections::HashSet;
@@ -73,17 +73,17 @@ impl Engine {
     /// Whether the next listing may prove further losses: what a pass finds is weighed as a whole, and has
     /// one hash. A controller that serves waits no longer than for its second resync.
     fn is_collecting(&self) -> bool {
-        let more_to_come = match self.settings.aim {
-            Aim::Serve => self.held.audits < 2,
-            Aim::Converge | Aim::Plan => self.listings.len() < 3,
-        };
-        more_to_come && self.world.proof_pending()
+        match self.settings.aim {
+            Aim::Serve => self.held.audits < 2 && self.world.open_proofs() > 0,
+            Aim::Converge | Aim::Plan => !proofs_are_had(&self.open_proofs),
+        }
     }
 
     async fn weigh_losses(&mut self) -> Result<bool, EngineError> {
         let reader = &self.settler.reader;
-        let read =
-            async { Ok((reader.owned_count().await?, reader.budget().await?, reader.approvals().await?)) };
+        let read = async {
+            Ok((self.owned_before_the_pass().await?, reader.budget().await?, reader.approvals().await?))
+        };
         let (owned, used, approvals) = match read.await {
             Ok(read) => read,
             Err(error) => {
@@ -101,6 +101,8 @@ impl Engine {
         let fresh = self.losses.fresh();
         let in_advance = fresh.as_ref().is_some_and(|(set, _)| self.settler.approved.contains(set));
         if !in_advance && (Budget { percent, owned, used }).allows(total) {
+            // What goes now was owned before the pass, and counts as used from now on.
+            self.owned_before = Some(owned.saturating_sub(total));
             let names = self.losses.names();
             self.settle_all(&names, Losses::Allow).await?;
             self.show_held();
@@ -123,6 +125,13 @@ impl Engine {
         }
         self.show_held();
         Ok(fresh.is_some())
+    }
+
+    async fn owned_before_the_pass(&self) -> Result<u64, DbError> {
+        match self.owned_before {
+            Some(owned) => Ok(owned),
+            None => self.settler.reader.owned_count().await,
+        }
     }
 
     async fn settle_all(&mut self, names: &[OwnerName], losses: Losses) -> Result<(), EngineError> {

@@ -167,6 +167,10 @@ impl Engine {
         if let Some(audit) = self.audit.take() {
             let entries = audit.entries();
             self.held.audited(audit.held_sets());
+            match self.settings.aim {
+                Aim::Serve => self.owned_before = Some(entries),
+                Aim::Converge | Aim::Plan => _ = self.owned_before.get_or_insert(entries),
+            }
             let names = audit.end(&mut self.world, listing);
             tracing::info!(
                 vms = self.world.inventory.len(),

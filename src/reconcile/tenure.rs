@@ -101,6 +101,7 @@ impl Engine {
         self.held = super::held::Held::default();
         self.settler.approved.clear();
         self.show_held();
+        self.owned_before = None;
         self.unsettled.clear();
     }
 }
