@@ -10,7 +10,7 @@ use crate::{
     model::{HeldSet, OwnerName},
     observe,
     plan::{Budget, Losses, held_line},
-    powerdns::Approval,
+    powerdns::{Approval, DbError},
     queue::{Moment, Priority},
 };
 use std::collections::HashSet;
@@ -124,6 +124,13 @@ impl Engine {
         }
         self.show_held();
         Ok(fresh.is_some())
+    }
+
+    async fn owned_before_the_pass(&self) -> Result<u64, DbError> {
+        match self.owned_before {
+            Some(owned) => Ok(owned),
+            None => self.settler.reader.owned_count().await,
+        }
     }
 
     async fn settle_all(&mut self, names: &[OwnerName], losses: Losses) -> Result<(), EngineError> {

@@ -12,7 +12,7 @@ use crate::{
     model::{Batch, Kind, Outcome, OwnerName},
     observe::{Pass, Standing},
     plan::{Decision, Losses},
-    powerdns::{DbError, WriteError},
+    powerdns::WriteError,
     queue::Priority,
 };
 use std::{collections::HashMap, time::Instant};
@@ -98,14 +98,6 @@ impl Engine {
         let well = result.is_ok();
         self.board.note_pass(Pass::Settle, Instant::now(), result);
         well
-    }
-
-    /// For the budget (design 12).
-    pub(super) async fn owned_before_the_pass(&self) -> Result<u64, DbError> {
-        match self.owned_before {
-            Some(owned) => Ok(owned),
-            None => self.settler.reader.owned_count().await,
-        }
     }
 
     /// Settles names, one transaction after another. A batch that fails is split by zone, then by name,

@@ -1,11 +1,11 @@
 //! What the tests about losses share: VMs that come and go, and what is left of their records.
 
-use super::support::vm;
+use super::support::{LIMIT, vm};
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
-use testbed::{Lab, Output, World};
+use testbed::{Lab, Output, World, poll};
 
 /// The command that lists VMs and asks about them by id.
 pub const LIST: &str = "listVirtualMachines";
@@ -45,6 +45,15 @@ pub async fn rows(lab: &Lab) -> Vec<(i64, String, String)> {
 /// How many A rows there are.
 pub async fn count(lab: &Lab) -> usize {
     rows(lab).await.len()
+}
+
+/// Waits until there are so many.
+pub async fn counts(lab: &Lab, expected: usize) {
+    poll(&format!("{expected} A rows"), LIMIT, async || {
+        let found = count(lab).await;
+        if found == expected { Ok(()) } else { Err(format!("there are {found}")) }
+    })
+    .await;
 }
 
 /// A verb ended with this code.

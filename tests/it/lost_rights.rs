@@ -1,10 +1,10 @@
 //! Promise 4 and 5, a key that sees less than it did, or another cloud (design 7): nothing goes.
 
 use super::{
-    losses_support::{LIST, UNBOUND, count, create, ended, rows},
-    support::{ACCOUNT, LIMIT, answers, example, metric_reaches, once, serve, start, sync},
+    losses_support::{LIST, UNBOUND, count, counts, create, ended, rows},
+    support::{ACCOUNT, LIMIT, answers, example, metric_reaches, once, serve, start, sync, vm},
 };
-use testbed::{Fault, Lab, poll, sim::Scope};
+use testbed::{Fault, Lab, sim::Scope};
 
 const OTHER_ROOT: &str = "11111111-2222-3333-4444-555555555555";
 
@@ -49,8 +49,8 @@ async fn run_waits_for_a_right_that_was_taken_from_its_key_and_says_which() {
     create(&lab, 5);
     let settings = [UNBOUND, ("RESYNC_INTERVAL", "1s")];
     let mut controller = serve(&lab, &settings).await;
+    counts(&lab, 5).await;
     let before = rows(&lab).await;
-    assert_eq!(before.len(), 5);
     let key = lab.sim.api_key.clone();
     lab.world().allow(&key, LIST, false);
     metric_reaches(&controller, "cs_powerdns_resync_failures_total", 2.0).await;
@@ -59,7 +59,7 @@ async fn run_waits_for_a_right_that_was_taken_from_its_key_and_says_which() {
     assert!(status.contains("allow listVirtualMachines"), "the status says why: {status}");
     assert_eq!(rows(&lab).await, before);
     lab.world().allow(&key, LIST, true);
-    lab.world().create_vm(super::support::vm("later", "192.0.2.9"));
+    lab.world().create_vm(vm("later", "192.0.2.9"));
     answers(&lab, "later.domain.com", "A", &["192.0.2.9"]).await;
     assert_eq!(rows(&lab).await.len(), 6);
     controller.sigterm().unwrap();
@@ -124,11 +124,7 @@ async fn a_running_controller_ends_when_another_cloud_answers_at_its_address() {
     example(&lab).await;
     create(&lab, 3);
     let mut controller = serve(&lab, &[UNBOUND, ("RESYNC_INTERVAL", "1s")]).await;
-    poll("three records", LIMIT, async || {
-        let found = count(&lab).await;
-        if found == 3 { Ok(()) } else { Err(format!("{found}")) }
-    })
-    .await;
+    counts(&lab, 3).await;
     let before = lab.db.rows_of_zone("domain.com").await.unwrap();
     lab.world().replace_root(OTHER_ROOT);
     assert_eq!(controller.wait_exit(LIMIT).await.unwrap(), 1, "{}", controller.output());
