@@ -166,14 +166,16 @@ impl<'a, 's: 'a> Column<'a, 's> {
                 held: None,
             })
             .collect();
-        let conditions = conditions(&own);
         let live: HashMap<Key, usize> =
             claims.iter().enumerate().map(|(at, claim)| ((claim.vm, claim.kind), at)).collect();
         for own in &mut own {
             let elsewhere = home.is_some_and(|home| own.zone.is_some_and(|zone| zone.id != home.id));
             own.live = live.get(&own.key()).copied().filter(|_| !elsewhere);
-            own.condition =
-                conditions.get(&(own.key(), own.zone.map(|zone| zone.id))).copied().unwrap_or_default();
+        }
+        let conditions = conditions(&own, settings);
+        for own in &mut own {
+            let key = (own.key(), own.zone.map(|zone| zone.id));
+            own.condition = conditions.get(&key).copied().unwrap_or_default();
         }
         let condition = |claim: &Claim| {
             let key = (claim.vm, claim.kind);
@@ -254,13 +256,15 @@ impl<'a, 's: 'a> Column<'a, 's> {
     }
 }
 
-/// Released and held claims, each derived from its entries in one zone as the rows are now.
-fn conditions(own: &[Own<'_, '_>]) -> HashMap<(Key, Option<ZoneId>), Condition> {
+/// Released claims and claims on hold, each derived from its entries in one zone as the rows are now. With
+/// `DNS_RECREATE=false` a row deleted by hand puts the whole claim on hold, from the pass that notices it.
+fn conditions(own: &[Own<'_, '_>], settings: &Settings) -> HashMap<(Key, Option<ZoneId>), Condition> {
     let mut conditions: HashMap<_, Condition> = HashMap::new();
     for own in own {
         let condition = conditions.entry((own.key(), own.zone.map(|zone| zone.id))).or_default();
         condition.edit = condition.edit.or(own.verdict.edit());
-        condition.on_hold |= own.entry.on_hold;
+        let deleted = own.verdict == Verdict::Deleted && !settings.recreate && !own.ended();
+        condition.on_hold |= own.entry.on_hold || deleted;
     }
     conditions
 }

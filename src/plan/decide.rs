@@ -46,6 +46,8 @@ pub fn decide(state: &NameState<'_>, settings: &Settings, losses: Losses) -> Dec
 fn decide_column(column: &mut Column<'_, '_>, out: &mut Decision) {
     column.choose_fates();
     column.restrain();
+    column.leave_to_old_holders();
+    column.restrain();
     column.note_entries(out);
     let ground = Ground::new(column);
     for (at, want) in column.wants.iter().enumerate() {

@@ -945,3 +945,52 @@ fn an_rrset_has_one_ttl() {
         ),
     ]);
 }
+
+#[test]
+fn a_claim_is_of_one_zone() {
+    check(&[
+        (
+            "what an operator edited in a zone that another one hides is left behind, the claim is served",
+            "zone 2 www.domain.com\nclaim 1 name .1\nrow #10 A .9 zone=1\nentry 1 name A .1 #10 zone=1",
+            "+ A .1 ttl=60 zone=2 for 1 name
+             end A .1 (its claim ended; the operator's edit stays)
+             left behind: 1
+             1 name: served",
+        ),
+        (
+            "a frozen VM's row that is hidden is in nobody's way",
+            "zone 2 www.domain.com\nclaim 1 name .1\nrow #10 A .9 zone=1\nentry 4 name A .9 #10 zone=1 ttl=30\nvm 4 frozen",
+            "+ A .1 ttl=60 zone=2 for 1 name\n1 name: served\n4 name: released: its TTL was changed",
+        ),
+    ]);
+}
+
+#[test]
+fn a_second_pass_sees_the_same_holder() {
+    check(&[
+        (
+            "a holder that an operator's row serves by now has nothing left: the next is served at once",
+            "claim 1 group .3 age=1 account=1\nclaim 2 group ::2 age=2 account=2
+             row #10 AAAA ::1\nrow #5 AAAA ::2\nentry 2 group AAAA ::1 #10 account=2",
+            "- #10 AAAA ::1 (another claim holds the name)
+             + A .3 ttl=60 for 1 group
+             losses: 1
+             1 group: served
+             2 group: waiting for 1",
+        ),
+        (
+            "a row deleted by hand puts the claim on hold at once, before its other rows change",
+            "recreate false\nclaim 1 name .2 ::1\nrow #10 A .1\nentry 1 name A .1 #10\nentry 1 name AAAA ::1 #11",
+            "= 1 name AAAA ::1 #11 ttl=60 hold\n1 name: on hold",
+        ),
+        (
+            "no row is taken over beside a frozen member of the group that had it",
+            "claim 1 name .1\nrow #10 A .1\nrow #11 A .2
+             entry 2 group A .1 #10\nentry 4 group A .2 #11\nvm 4 frozen",
+            "- #10 A .1 (its VM no longer wants the name)
+             losses: 1
+             1 name: waiting for 4
+             4 group: frozen",
+        ),
+    ]);
+}

@@ -91,6 +91,24 @@ impl Column<'_, '_> {
         Fate::Drop(owned.clone(), why)
     }
 
+    /// Nobody takes a row over while an old holder has to stand at the name: the two would share it.
+    pub fn leave_to_old_holders(&mut self) {
+        let Some(zone) = self.zone() else { return };
+        let shares = |own: &Own<'_, '_>| match own.fate {
+            Fate::Serve(at) => {
+                let claim = self.wants[at].claim;
+                !own.is_of(claim) && self.standing_rival(claim, zone).is_some()
+            }
+            _ => false,
+        };
+        let shared: Vec<usize> = (0..self.own.len()).filter(|at| shares(&self.own[*at])).collect();
+        for at in shared {
+            if let Some(owned) = self.own[at].verdict.owned() {
+                self.own[at].fate = self.dispensable(&self.own[at], owned);
+            }
+        }
+    }
+
     /// Turns drops that the mode forbids, or that must be held, into stays.
     pub fn restrain(&mut self) {
         for at in 0..self.own.len() {

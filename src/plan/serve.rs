@@ -26,7 +26,6 @@ impl Column<'_, '_> {
     /// Why nothing is written for this claim, whatever rows there are; none if it is to be served.
     pub fn standing_aside(&self, at: usize) -> Option<Outcome> {
         let Want { claim, condition, .. } = &self.wants[at];
-        let mut mine = self.own.iter().filter(|own| own.is_of(claim));
         if let Some(how) = condition.edit {
             return Some(Outcome::Released { how });
         }
@@ -34,13 +33,9 @@ impl Column<'_, '_> {
             return Some(Outcome::OnHold);
         }
         if let Err(barrier) = &self.state.zone {
-            let has_rows = mine.next().is_some();
+            let has_rows = self.own.iter().any(|own| own.is_of(claim));
             let by = barrier.to_string();
             return Some(if has_rows { Outcome::Retired(barrier.clone()) } else { Outcome::Blocked { by } });
-        }
-        let zone = self.zone()?;
-        if !self.settings.recreate && mine.any(|own| own.is_in(zone) && own.verdict == Verdict::Deleted) {
-            return Some(Outcome::OnHold);
         }
         if self.wants[at].overflow {
             return Some(Outcome::Overflow);
@@ -52,13 +47,13 @@ impl Column<'_, '_> {
         if self.wants[at].is_unconfirmed() {
             return Some(Outcome::Unconfirmed);
         }
-        let rival = self.standing_rival(claim, zone)?.key();
+        let rival = self.standing_rival(claim, self.zone()?)?.key();
         let held = self.is_held(rival);
         Some(if held { Outcome::Held } else { Outcome::Waiting { holder: Some(rival.0) } })
     }
 
     /// An entry of another holder whose row has to stand: nothing is written beside it.
-    fn standing_rival(&self, claim: &Claim, zone: &Zone) -> Option<&Own<'_, '_>> {
+    pub fn standing_rival(&self, claim: &Claim, zone: &Zone) -> Option<&Own<'_, '_>> {
         self.own.iter().find(|own| {
             matches!(own.fate, Fate::Stay)
                 && !matches!(own.verdict, Verdict::Deleted | Verdict::ZoneGone)

@@ -2,12 +2,14 @@
 
 mod history;
 mod naive;
+mod town;
 
 use super::bed::{Bed, text};
 use crate::model::{Entry, Row};
 use history::{Past, Step};
 use naive::{Picture, expect};
 use proptest::prelude::*;
+use town::Town;
 
 /// Settles again and again, and checks after each settle what design 2 to 5 promise.
 fn check(of: &str, steps: &[Step]) -> Result<(), TestCaseError> {
@@ -69,6 +71,33 @@ fn only_ours(before: &Bed, after: &Bed) -> Result<(), String> {
     Ok(())
 }
 
+/// Settles all names again and again.
+fn check_town(steps: &[Step]) -> Result<(), TestCaseError> {
+    let mut town = Town::new();
+    let (mut told, mut touched) = (String::new(), false);
+    for step in steps {
+        for line in step {
+            town.act(line);
+            touched |= ["insert", "delete", "update"].iter().any(|word| line.starts_with(word));
+            told += &format!("{line}\n");
+        }
+        told += "settle\n";
+        let (before, theirs, holders) = (town.picture(), town.theirs(), town.holders());
+        let written = town.settle();
+        let checks = || {
+            town.check(&theirs)?;
+            if touched { Ok(()) } else { town.check_untouched().and_then(|()| town.check_tenure(&holders)) }
+        };
+        if let Err(why) = checks() {
+            let after = town.picture();
+            prop_assert!(false, "{why}\n{told}before:\n{before}written:\n{written}after:\n{after}");
+        }
+        let again = town.settle();
+        prop_assert!(again.is_empty(), "{told}before:\n{before}written:\n{written}and again:\n{again}");
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
 
@@ -80,5 +109,19 @@ proptest! {
     #[test]
     fn a_reverse_name_is_after_each_settle_as_the_design_says(steps in history::reverse()) {
         check("1.2.0.192.in-addr.arpa", &steps)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_name_has_one_holder_and_every_reverse_name_is_confirmed(steps in town::steps(false)) {
+        check_town(&steps)?;
+    }
+
+    #[test]
+    fn what_operators_write_stays_and_reverse_names_stay_confirmed(steps in town::steps(true)) {
+        check_town(&steps)?;
     }
 }

@@ -192,7 +192,9 @@ fn lines(bed: &Bed, forward: bool) -> Vec<Line> {
     for line in &mut lines {
         line.hands_off = copy.iter().any(|other| {
             (other.entry.vm, other.entry.kind, other.zone) == (line.entry.vm, line.entry.kind, line.zone)
-                && (other.verdict == Verdict::Edited || other.entry.on_hold)
+                && (other.verdict == Verdict::Edited
+                    || other.entry.on_hold
+                    || (other.verdict == Verdict::Deleted && !bed.settings.recreate && lives(bed, other)))
         });
     }
     lines
@@ -210,6 +212,11 @@ fn claim_of<'a>(bed: &'a Bed, entry: &Entry) -> Option<&'a Claim> {
 fn is_claimed(bed: &Bed, line: &Line) -> bool {
     let elsewhere = home(bed).is_some_and(|home| line.zone.is_some_and(|zone| zone != home));
     claim_of(bed, &line.entry).is_some() && !elsewhere
+}
+
+/// Whether the entry's claim has not ended, as far as is known.
+fn lives(bed: &Bed, line: &Line) -> bool {
+    is_claimed(bed, line) || standing(bed, &line.entry) == Standing::Keep
 }
 
 /// Whether an entry makes its VM the holder: it does not if it ends here and now with nothing to show.
@@ -280,24 +287,20 @@ fn same_answer(row: &Row, rtype: &RecordType, content: &Content) -> bool {
         }
 }
 
-/// One column settled with these claims served: the name afterwards.
-fn settle(before: &Bed, so_far: &Bed, forward: bool, served: &[usize]) -> Bed {
-    let bed = before;
+/// What becomes of our entries, where these claims are served; `takes`: a row may go over from one claim to
+/// another of equal content.
+fn choose_ends(bed: &Bed, lines: &mut [Line], served: &[usize], takes: bool) {
     let home = home(bed);
-    let serving: Vec<&Claim> =
-        if home.is_some() { served.iter().map(|at| &bed.claims[*at]).collect() } else { vec![] };
+    let serving = serving(bed, served);
     let wants = |claim: &Claim, entry: &Entry| {
         contents(bed, claim).contains(&(entry.rtype.clone(), entry.content.clone()))
     };
-    let mut lines = lines(bed, forward);
-
-    // 1. What becomes of our entries.
-    for line in &mut lines {
+    for line in lines.iter_mut() {
         let entry = &line.entry;
         let standing = standing(bed, entry);
         let gone = matches!(standing, Standing::Gone { .. });
         let here = line.zone == home;
-        let lives = is_claimed(bed, line) || standing == Standing::Keep;
+        let lives = lives(bed, line);
         line.end = match line.verdict {
             Verdict::NoZone if bed.zone_gone => End::Ends,
             Verdict::NoZone => End::Stays,
@@ -309,7 +312,7 @@ fn settle(before: &Bed, so_far: &Bed, forward: bool, served: &[usize]) -> Bed {
                 let mut takers =
                     served.iter().filter(|at| here && home.is_some() && wants(&bed.claims[**at], entry));
                 let own = takers.clone().find(|at| line.is_of(&bed.claims[**at]));
-                match own.or(takers.next()) {
+                match own.or(takers.next().filter(|_| takes)) {
                     Some(at) => End::Serves(*at),
                     None if may_go(bed, line, gone, &serving) => End::Goes,
                     None => End::Stays,
@@ -321,7 +324,7 @@ fn settle(before: &Bed, so_far: &Bed, forward: bool, served: &[usize]) -> Bed {
     // name once its holder is proved gone.
     let served_lines: Vec<Line> =
         lines.iter().filter(|line| matches!(line.end, End::Serves(_))).cloned().collect();
-    for line in &mut lines {
+    for line in lines.iter_mut() {
         if line.end != End::Goes {
             continue;
         }
@@ -352,6 +355,39 @@ fn settle(before: &Bed, so_far: &Bed, forward: bool, served: &[usize]) -> Bed {
         if !allowed || (bed.losses != Losses::Allow && !announced && !hidden) {
             line.end = End::Stays;
         }
+    }
+}
+
+fn serving<'a>(bed: &'a Bed, served: &[usize]) -> Vec<&'a Claim> {
+    if home(bed).is_some() { served.iter().map(|at| &bed.claims[*at]).collect() } else { vec![] }
+}
+
+/// Whether an entry of somebody else has to stand where the claim would be written.
+fn has_rival(lines: &[Line], claim: &Claim, home: Option<ZoneId>) -> bool {
+    lines.iter().any(|line| {
+        let fellow = line.entry.kind == Kind::Group
+            && claim.kind == Kind::Group
+            && line.entry.account == claim.account;
+        line.end == End::Stays
+            && line.verdict != Verdict::Deleted
+            && line.zone == home
+            && home.is_some()
+            && !line.is_of(claim)
+            && !fellow
+    })
+}
+
+/// One column settled with these claims served: the name afterwards.
+fn settle(before: &Bed, so_far: &Bed, forward: bool, served: &[usize]) -> Bed {
+    let bed = before;
+    let home = home(bed);
+    let serving = serving(bed, served);
+    let mut lines = lines(bed, forward);
+
+    // 1. What becomes of our entries. Nobody takes a row over beside an old holder that must stand.
+    choose_ends(bed, &mut lines, served, true);
+    if serving.iter().any(|claim| has_rival(&lines, claim, home)) {
+        choose_ends(bed, &mut lines, served, false);
     }
 
     // 2. What stands after the deletes.
@@ -400,21 +436,8 @@ fn settle(before: &Bed, so_far: &Bed, forward: bool, served: &[usize]) -> Bed {
         if mine().any(|line| line.hands_off) {
             continue;
         }
-        if !bed.settings.recreate && mine().any(|line| line.verdict == Verdict::Deleted) {
-            continue;
-        }
         // Nobody is written beside an old holder that must stand.
-        let beside = lines.iter().any(|line| {
-            let fellow = line.entry.kind == Kind::Group
-                && claim.kind == Kind::Group
-                && line.entry.account == claim.account;
-            stays(line)
-                && line.verdict != Verdict::Deleted
-                && line.zone == Some(home)
-                && !line.is_of(claim)
-                && !fellow
-        });
-        if beside {
+        if has_rival(&lines, claim, Some(home)) {
             continue;
         }
         let wanted = contents(bed, claim);
