@@ -166,12 +166,14 @@ impl<'a, 's: 'a> Column<'a, 's> {
                 held: None,
             })
             .collect();
-        let conditions = conditions(&own);
         let live: HashMap<Key, usize> =
             claims.iter().enumerate().map(|(at, claim)| ((claim.vm, claim.kind), at)).collect();
         for own in &mut own {
             let elsewhere = home.is_some_and(|home| own.zone.is_some_and(|zone| zone.id != home.id));
             own.live = live.get(&own.key()).copied().filter(|_| !elsewhere);
+        }
+        let conditions = conditions(&own, settings);
+        for own in &mut own {
             own.condition =
                 conditions.get(&(own.key(), own.zone.map(|zone| zone.id))).copied().unwrap_or_default();
         }
@@ -254,13 +256,16 @@ impl<'a, 's: 'a> Column<'a, 's> {
     }
 }
 
-/// Released and held claims, each derived from its entries in one zone as the rows are now.
-fn conditions(own: &[Own<'_, '_>]) -> HashMap<(Key, Option<ZoneId>), Condition> {
+/// Released and held claims, each derived from its entries in one zone as the rows are now. Under
+/// `DNS_RECREATE=false` a row that was deleted by hand puts its claim on hold, all of it: the other family's
+/// row stays too.
+fn conditions(own: &[Own<'_, '_>], settings: &Settings) -> HashMap<(Key, Option<ZoneId>), Condition> {
     let mut conditions: HashMap<_, Condition> = HashMap::new();
     for own in own {
         let condition = conditions.entry((own.key(), own.zone.map(|zone| zone.id))).or_default();
         condition.edit = condition.edit.or(own.verdict.edit());
-        condition.on_hold |= own.entry.on_hold;
+        let absent = own.verdict == Verdict::Deleted && !settings.recreate && own.live.is_some();
+        condition.on_hold |= own.entry.on_hold || absent;
     }
     conditions
 }

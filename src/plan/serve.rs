@@ -26,7 +26,6 @@ impl Column<'_, '_> {
     /// Why nothing is written for this claim, whatever rows there are; none if it is to be served.
     pub fn standing_aside(&self, at: usize) -> Option<Outcome> {
         let Want { claim, condition, .. } = &self.wants[at];
-        let mut mine = self.own.iter().filter(|own| own.is_of(claim));
         if let Some(how) = condition.edit {
             return Some(Outcome::Released { how });
         }
@@ -34,14 +33,11 @@ impl Column<'_, '_> {
             return Some(Outcome::OnHold);
         }
         if let Err(barrier) = &self.state.zone {
-            let has_rows = mine.next().is_some();
+            let has_rows = self.own.iter().any(|own| own.is_of(claim));
             let by = barrier.to_string();
             return Some(if has_rows { Outcome::Retired(barrier.clone()) } else { Outcome::Blocked { by } });
         }
         let zone = self.zone()?;
-        if !self.settings.recreate && mine.any(|own| own.is_in(zone) && own.verdict == Verdict::Deleted) {
-            return Some(Outcome::OnHold);
-        }
         if self.wants[at].overflow {
             return Some(Outcome::Overflow);
         }
