@@ -5,7 +5,7 @@ mod keep;
 
 use crate::{
     desired::{self, OwnerIndex, Verdict},
-    inventory::{Difference, Inventory},
+    inventory::{Difference, Inventory, Known},
     model::{Claim, Content, Entry, Kind, OwnerName, ReadSeq, Rejection, Row, Vm, VmId, ZoneId, Zones},
 };
 use std::collections::{HashMap, HashSet};
