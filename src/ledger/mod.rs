@@ -7,6 +7,8 @@
 mod verdict;
 
 #[cfg(test)]
+pub(crate) mod cases;
+#[cfg(test)]
 mod verdict_test;
 
 pub use verdict::{Verdict, assess};

@@ -30,6 +30,8 @@ mod decide_test;
 mod model_test;
 #[cfg(test)]
 mod property_test;
+#[cfg(test)]
+mod verdict_table_test;
 
 pub use batch::{MAX_ROWS, assemble, changes};
 pub use budget::Budget;

@@ -203,14 +203,16 @@ impl World {
         first != listing && apart(first, listing)
     }
 
-    /// What waits for a second complete listing: absences, and VMs without addresses.
+    /// What waits for a second complete listing: absences, VMs without addresses, and zones that entries
+    /// name and that are missing.
     pub fn open_proofs(&self) -> usize {
         let open = |known: &&Known| {
             let id = known.vm().id;
             let blank = self.inventory.blankness(id).is_some_and(|seen| seen.count < BELIEVED);
             blank || self.inventory.absence(id).is_some()
         };
-        self.orphans.len() + self.inventory.iter().filter(open).count()
+        let zones = self.missing_zones.values().filter(|seen| **seen < BELIEVED).count();
+        self.orphans.len() + zones + self.inventory.iter().filter(open).count()
     }
 
     fn names_known(&self, id: VmId) -> Vec<OwnerName> {

@@ -2,6 +2,7 @@
 
 mod bad_api;
 mod bad_events;
+mod bench;
 mod contention;
 mod down;
 mod endings;
@@ -22,6 +23,7 @@ mod ownership;
 mod powerdns_room;
 mod purge;
 mod races;
+mod released;
 mod rules_addresses;
 mod rules_classless;
 mod rules_groups;
@@ -40,6 +42,10 @@ mod secrets;
 mod serving;
 mod strangers;
 mod support;
+mod tools_api;
+mod tools_pdnsutil;
+mod tools_sql;
+mod tools_zone;
 mod verbs;
 mod wrong_answers;
 mod zone_changes;
