@@ -572,6 +572,12 @@ fn a_held_loss_carries_its_set_until_it_is_desired_again() {
             "carried ab12: 1\n1 name: frozen",
         ),
         (
+            "what goes on hold, since a sibling was deleted by hand, drops out at once",
+            "hold\nrecreate false\nclaim 1 name .2\nrow #11 AAAA ::1
+             entry 1 name A .1 #10\nentry 1 name AAAA ::1 #11 held=ab12",
+            "= 1 name A .1 #10 ttl=60 hold\n= 1 name AAAA ::1 #11 ttl=60\n1 name: on hold",
+        ),
+        (
             "a name of two records has both in the set",
             "hold ab12\nclaim 1 name .2 ::2\nrow #10 A .1\nrow #11 AAAA ::1
              entry 1 name A .1 #10\nentry 1 name AAAA ::1 #11",

@@ -117,10 +117,19 @@ impl Column<'_, '_> {
             let (why, allowed) = (*why, self.mode_allows(own));
             let held = self.losses != Losses::Allow && self.is_loss(own, owned);
             if !allowed || held {
-                self.own[at].held = allowed.then_some(why);
+                self.own[at].held = (allowed && !self.goes_on_hold(own)).then_some(why);
                 self.own[at].fate = Fate::Stay;
             }
         }
+    }
+
+    /// A sibling's row was deleted by hand under `DNS_RECREATE=false`: from now on nothing is written for
+    /// the claim, so that nothing of it waits to go.
+    fn goes_on_hold(&self, own: &Own<'_, '_>) -> bool {
+        let deleted = |other: &Own<'_, '_>| {
+            other.verdict == Verdict::Deleted && other.fate == Fate::Stay && other.standing != Standing::Keep
+        };
+        !self.settings.recreate && self.own.iter().any(|other| other.key() == own.key() && deleted(other))
     }
 
     fn mode_allows(&self, own: &Own<'_, '_>) -> bool {
