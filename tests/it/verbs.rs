@@ -168,3 +168,24 @@ async fn another_cloud_at_the_same_address_is_refused_until_rebind() {
     ended(&output, 0);
     assert!(output.stdout.contains("nothing to do"), "{}", output.stdout);
 }
+
+/// It serves the cloud that it was bound to; it must not go on beside one for the other.
+#[tokio::test]
+async fn a_controller_that_runs_for_the_old_cloud_ends_at_a_rebind() {
+    let lab = Lab::new("rebind_beside").await;
+    example(&lab).await;
+    lab.world().create_vm(vm("web", "192.0.2.1"));
+    let mut controller = serve(&lab, &[]).await;
+    let other = Lab::new("rebind_other").await;
+    other.world().replace_root("11111111-2222-3333-4444-555555555555");
+    let reaches = [
+        ("CS_ENDPOINT", other.sim.endpoint()),
+        ("CS_API_KEY", other.sim.api_key.clone()),
+        ("CS_SECRET_KEY", other.sim.secret_key.clone()),
+    ];
+    let reaches: Vec<(&str, &str)> = reaches.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    ended(&once(&lab, &["rebind"], &reaches).await, 0);
+    assert_eq!(controller.wait_exit(LIMIT).await.unwrap(), 1, "{}", controller.output());
+    assert!(controller.output().contains("cs-powerdns rebind"), "{}", controller.output());
+    assert_eq!(contents(&lab, "web.domain.com").await, ["192.0.2.1"], "a rebind writes no row");
+}
