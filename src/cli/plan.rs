@@ -3,7 +3,7 @@
 use super::{Exit, PlanArgs, services};
 use crate::{
     config::Config,
-    model::Row,
+    model::{LeftBehind, Row},
     plan::{Plan, Sign},
     reconcile::Aim,
     supervise,
@@ -22,7 +22,11 @@ pub async fn plan(config: &Config, args: &PlanArgs) -> Result<Exit> {
     let mut out = stdout().lock();
     if args.json {
         let unexplained = args.unexplained.then_some(report.unexplained.as_slice());
-        serde_json::to_writer_pretty(&mut out, &as_json(&plan, unexplained))?;
+        let mut whole = as_json(&plan, unexplained);
+        if args.unexplained {
+            whole["left_behind"] = report.left_behind.iter().map(left_behind).collect();
+        }
+        serde_json::to_writer_pretty(&mut out, &whole)?;
         writeln!(out)?;
     } else {
         writeln!(out, "{plan}")?;
@@ -31,14 +35,23 @@ pub async fn plan(config: &Config, args: &PlanArgs) -> Result<Exit> {
             for row in &report.unexplained {
                 writeln!(out, "  {} {} {}", row.name, row.rtype, row.content)?;
             }
+            writeln!(out, "rows left behind: {}", report.left_behind.len())?;
+            for row in &report.left_behind {
+                writeln!(out, "  {row}")?;
+            }
         }
     }
     Ok(if plan.is_empty() { Exit::Done } else { Exit::ChangesWait })
 }
 
+fn left_behind(row: &LeftBehind) -> serde_json::Value {
+    let LeftBehind { name, rtype, content, vm, at } = row;
+    json!({ "name": name, "type": rtype, "content": content, "vm": vm, "at": at })
+}
+
 /// Version 1: `changes` in the order of zone, name, type, those that are held with their `set`; `held`
 /// records wait for the budget or for `approve`, in `held_sets`, of which `held_hash` is the largest;
-/// `unexplained` stands there if it was asked for.
+/// `unexplained` and `left_behind` stand there if they were asked for.
 fn as_json(plan: &Plan, unexplained: Option<&[Row]>) -> serde_json::Value {
     let changes: Vec<_> = (plan.lines().into_iter())
         .map(|line| {

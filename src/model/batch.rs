@@ -55,6 +55,9 @@ pub struct EntryPut {
     pub entry: Entry,
 }
 
+/// Why an entry ends whose claim an operator had taken over: its rows stay.
+pub const LEFT_BEHIND: &str = "its claim ended; the operator's edit stays";
+
 /// An entry to end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {

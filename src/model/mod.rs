@@ -20,14 +20,14 @@ mod serial;
 mod vm;
 mod zone;
 
-pub use batch::{Batch, Ending, EntryPut, NewRow, Reorder, Seen};
+pub use batch::{Batch, Ending, EntryPut, LEFT_BEHIND, NewRow, Reorder, Seen};
 pub use claim::{Claim, Kind, Rejection, Wish};
 pub use complete::{Complete, ReadSeq};
 pub use held::{HeldSet, HeldSetError};
 pub use id::{AccountId, DomainId, IdError, IpId, NetworkId, NicId, ProjectId, VmId};
 pub use mark::Mark;
 pub use name::{Label, NameError, OwnerName, ZoneName, reverse_name};
-pub use outcome::{Barrier, Outcome};
+pub use outcome::{Barrier, LeftBehind, Outcome};
 pub use owner::{Account, Domain, OwnerKey, Owners, Project};
 pub use record::{Content, Entry, OwnedRow, OwnerId, RecordId, RecordType, Row, Ttl};
 pub use serial::{Serial, SerialKind, SoaContent, SoaError};

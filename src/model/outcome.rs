@@ -84,3 +84,26 @@ impl Outcome {
         }
     }
 }
+
+/// A row that stands where an entry of ours ended because an operator had edited what it stood for. It is
+/// shown until it is gone, or the history (7 days) no longer knows of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftBehind {
+    /// The owner name.
+    pub name: Box<str>,
+    /// The type.
+    pub rtype: Box<str>,
+    /// What the row says.
+    pub content: Box<str>,
+    /// The VM whose claim it was.
+    pub vm: Box<str>,
+    /// When the entry ended, UTC, as `YYYY-MM-DD hh:mm:ss`.
+    pub at: Box<str>,
+}
+
+impl fmt::Display for LeftBehind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, rtype, content, vm, at } = self;
+        write!(f, "{name} {rtype} {content} (left behind by VM {vm} at {at} UTC)")
+    }
+}

@@ -2,7 +2,7 @@
 //! read by HTTP while it changes; a reader sees each name whole, not all names at one instant.
 
 use super::{Held, Pass, Pulse, Role};
-use crate::model::{Kind, Outcome, OwnerName, Rejection, VmId};
+use crate::model::{Kind, LeftBehind, Outcome, OwnerName, Rejection, VmId};
 use dashmap::DashMap;
 use std::{
     collections::BTreeMap,
@@ -42,13 +42,19 @@ pub struct NameState {
 pub struct Board {
     names: DashMap<OwnerName, NameState>,
     rejections: DashMap<VmId, Vec<Rejection>>,
+    left_behind: RwLock<Vec<LeftBehind>>,
     pulse: RwLock<Pulse>,
 }
 
 impl Board {
     /// An empty board.
     pub fn new(now: Instant) -> Self {
-        Self { names: DashMap::new(), rejections: DashMap::new(), pulse: RwLock::new(Pulse::new(now)) }
+        Self {
+            names: DashMap::new(),
+            rejections: DashMap::new(),
+            left_behind: RwLock::default(),
+            pulse: RwLock::new(Pulse::new(now)),
+        }
     }
 
     /// How the claims at a name stand that are not served; none takes the name off the board.
@@ -72,6 +78,17 @@ impl Board {
         } else {
             self.rejections.insert(vm, rejections);
         }
+    }
+
+    /// The rows that stand though their claims have ended, since an operator had edited them.
+    pub fn set_left_behind(&self, rows: Vec<LeftBehind>) {
+        *self.left_behind.write().unwrap_or_else(PoisonError::into_inner) = rows;
+    }
+
+    /// How many of them there are, and the first `most`.
+    pub fn first_left_behind(&self, most: usize) -> (usize, Vec<LeftBehind>) {
+        let rows = self.left_behind.read().unwrap_or_else(PoisonError::into_inner);
+        (rows.len(), rows.iter().take(most).cloned().collect())
     }
 
     /// The VM is gone.

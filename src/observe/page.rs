@@ -70,6 +70,7 @@ fn write_page(html: &mut String, status: &Status) -> fmt::Result {
         )?;
     }
     names(html, status)?;
+    left_behind(html, status)?;
     rejections(html, status)?;
     html.push_str(
         "<p>The same for machines: <a href=\"status\">status</a>, <a href=\"metrics\">metrics</a></p>",
@@ -103,6 +104,28 @@ fn names(html: &mut String, status: &Status) -> fmt::Result {
                 Escaped(&claim.detail)
             )?;
         }
+    }
+    html.push_str("</table>");
+    Ok(())
+}
+
+fn left_behind(html: &mut String, status: &Status) -> fmt::Result {
+    if status.left_behind.is_empty() {
+        return Ok(());
+    }
+    write!(
+        html,
+        "<h2>Rows left behind, since an operator had edited them: {}</h2>",
+        status.left_behind_total
+    )?;
+    more(html, status.left_behind_total)?;
+    html.push_str("<table><tr><th>Name</th><th>Type</th><th>Content</th><th>VM</th><th>Since</th></tr>");
+    for row in &status.left_behind {
+        html.push_str("<tr>");
+        for text in [&row.name, &row.rtype, &row.content, &row.vm, &row.at] {
+            write!(html, "<td>{}</td>", Escaped(text))?;
+        }
+        html.push_str("</tr>");
     }
     html.push_str("</table>");
     Ok(())

@@ -49,6 +49,10 @@ pub struct Status {
     pub names_total: usize,
     /// The first of them.
     pub names: Vec<Name>,
+    /// How many rows were left behind: an operator had edited what a claim stood for, and the claim has ended.
+    pub left_behind_total: usize,
+    /// The first of them.
+    pub left_behind: Vec<Left>,
     /// How many VMs have claims that cannot be made.
     pub rejected_vms_total: usize,
     /// The first of them.
@@ -99,6 +103,22 @@ pub struct NameClaim {
     pub detail: String,
 }
 
+/// A row that was left behind.
+#[derive(Debug, Serialize)]
+pub struct Left {
+    /// The owner name.
+    pub name: String,
+    /// The type.
+    #[serde(rename = "type")]
+    pub rtype: String,
+    /// What it says.
+    pub content: String,
+    /// The VM whose claim it was.
+    pub vm: String,
+    /// When the claim ended, UTC.
+    pub at: String,
+}
+
 /// A VM with claims that cannot be made.
 #[derive(Debug, Serialize)]
 pub struct RejectedVm {
@@ -131,6 +151,7 @@ impl Status {
         let passes = &observed.metrics.passes;
         let (names_total, names) = names(&observed.board);
         let (rejected_vms_total, rejected_vms) = rejected(&observed.board);
+        let (left_behind_total, left_behind) = left_behind(&observed.board);
         let failing = Pass::ALL.into_iter().filter_map(|pass| {
             let failure = pulse.failing(pass)?;
             let seconds = now.saturating_duration_since(failure.since).as_secs();
@@ -161,6 +182,8 @@ impl Status {
             counts: observed.board.counts(),
             names_total,
             names,
+            left_behind_total,
+            left_behind,
             rejected_vms_total,
             rejected_vms,
         }
@@ -181,6 +204,18 @@ fn names(board: &Board) -> (usize, Vec<Name>) {
                 detail: standing.detail,
             })
             .collect(),
+    });
+    (total, shown.collect())
+}
+
+fn left_behind(board: &Board) -> (usize, Vec<Left>) {
+    let (total, list) = board.first_left_behind(LISTED);
+    let shown = list.into_iter().map(|row| Left {
+        name: row.name.into(),
+        rtype: row.rtype.into(),
+        content: row.content.into(),
+        vm: row.vm.into(),
+        at: row.at.into(),
     });
     (total, shown.collect())
 }

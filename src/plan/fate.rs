@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     ledger::Verdict,
-    model::{Barrier, OwnedRow},
+    model::{Barrier, LEFT_BEHIND, OwnedRow},
 };
 
 /// What happens to an entry of ours.
@@ -37,7 +37,7 @@ impl Column<'_, '_> {
             Verdict::ZoneGone if (self.state.zone_gone)(own.entry) => Fate::End("its zone is gone"),
             Verdict::Deleted if own.ended() || !self.keeps_absence(own) => Fate::End("deleted by hand"),
             Verdict::ZoneGone | Verdict::Deleted => Fate::Stay,
-            _ if operators && own.ended() => Fate::End("its claim ended; the operator's edit stays"),
+            _ if operators && own.ended() => Fate::End(LEFT_BEHIND),
             _ if operators || own.standing == Standing::Keep => Fate::Stay,
             Verdict::Intact(owned) | Verdict::Retimed(owned) => match self.taker(own) {
                 Some(claim) => Fate::Serve(claim),

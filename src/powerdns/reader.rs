@@ -7,9 +7,12 @@ use super::{
     sql::{like, text},
     zones,
 };
-use crate::model::{Complete, Entry, HeldSet, OwnerName, Row, Serial, SoaContent, Zone, ZoneId, Zones};
+use crate::model::{
+    Complete, Entry, HeldSet, LEFT_BEHIND, LeftBehind, OwnerName, Row, Serial, SoaContent, Zone, ZoneId,
+    Zones,
+};
 use mysql_async::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use tokio::sync::mpsc;
 
 /// An ended entry, as the history remembers it for 7 days.
@@ -192,6 +195,28 @@ impl Reader {
             HistoryLine { at: next(), name: next(), rtype: next(), content: next(), vm: next(), why: next() }
         };
         Ok(rows.iter().map(line).collect())
+    }
+
+    /// The rows that were left behind within 7 days and that still stand, latest first: no entry of
+    /// anybody's matches them.
+    pub async fn left_behind(&self) -> Result<Vec<LeftBehind>, DbError> {
+        let sql = "SELECT r.id, h.name, r.type, r.content, h.vm, DATE_FORMAT(h.at, '%Y-%m-%d %H:%i:%s') \
+                   FROM cs_powerdns_history h \
+                   JOIN records r ON r.name = h.name AND r.type = h.type AND r.domain_id = h.zone_id \
+                   LEFT JOIN cs_powerdns_ledger l ON l.name = r.name AND l.type = r.type \
+                   AND l.content = r.content AND l.zone_id = r.domain_id \
+                   WHERE h.owner_id = ? AND h.why = ? AND l.name IS NULL ORDER BY h.id DESC";
+        let values = vec![text(&self.database.settings().owner), text(LEFT_BEHIND)];
+        let mut seen = HashSet::new();
+        let rows = self.ours("reading what was left behind", sql, values).await?;
+        let read = rows.iter().filter_map(|row| {
+            let mut cells = Cells::of(row);
+            let id = cells.unsigned()?;
+            let mut next = || cells.text().unwrap_or_default().into();
+            let (name, rtype, content, vm, at) = (next(), next(), next(), next(), next());
+            seen.insert(id).then_some(LeftBehind { name, rtype, content, vm, at })
+        });
+        Ok(read.collect())
     }
 
     /// The names of all entries of an owner id, ours or another's, for `adopt --from-owner` and `purge`.

@@ -236,6 +236,7 @@ impl Engine {
         self.tasks.stop().await;
         if self.settings.unexplained {
             self.report.unexplained = self.unexplained().await.map_err(EngineError::Db)?;
+            self.report.left_behind = self.settler.reader.left_behind().await.map_err(EngineError::Db)?;
         }
         if self.settings.aim != Aim::Serve && !self.unsettled.is_empty() {
             return Err(EngineError::Unsettled(self.unsettled.len()));

@@ -33,6 +33,16 @@ impl Engine {
                 }
             }
             Note::Zones(answer) => self.take_zones_answer(answer),
+            Note::LeftBehind(answer) => {
+                self.tasks.left_behind = false;
+                match answer {
+                    Ok(rows) => self.board.set_left_behind(rows),
+                    // Only shown, and read again with the next resync.
+                    Err(error) => {
+                        tracing::debug!(error = %chain(&error), "cannot read what was left behind");
+                    }
+                }
+            }
             Note::Page { read, vms } => {
                 for vm in vms {
                     self.apply(vm, read, true, false);
@@ -186,6 +196,9 @@ impl Engine {
                 self.mark(&name, Priority::Repair);
             }
             self.losses.weigh_again();
+            if self.settings.aim == Aim::Serve {
+                self.tasks.read_left_behind();
+            }
         }
         self.failed_resyncs = 0;
         self.first_failure = None;

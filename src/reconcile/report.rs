@@ -1,7 +1,7 @@
 //! What a run has done: for one-shot verbs, and for the log.
 
 use crate::{
-    model::{HeldSet, Row},
+    model::{HeldSet, LeftBehind, Row},
     plan::Plan,
 };
 
@@ -22,6 +22,8 @@ pub struct Report {
     pub held_sets: Vec<(HeldSet, u64)>,
     /// Rows that no VM explains, if they were asked for.
     pub unexplained: Vec<Row>,
+    /// Rows that were left behind and still stand, asked for likewise.
+    pub left_behind: Vec<LeftBehind>,
     /// Names that a resync repaired.
     pub repairs: u64,
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     cloudstack::{ApiError, Client, VmListing},
-    model::{Complete, Entry, OwnerName, Owners, ReadSeq, Row, Vm, VmId, ZoneId, Zones},
+    model::{Complete, Entry, LeftBehind, OwnerName, Owners, ReadSeq, Row, Vm, VmId, ZoneId, Zones},
     powerdns::{DbError, Reader},
 };
 use std::collections::HashSet;
@@ -29,6 +29,8 @@ pub enum Note {
     Owners(Result<Complete<Owners>, ApiError>),
     /// All zones, and the names deep inside those that asked for it.
     Zones(Result<ReadZones, DbError>),
+    /// Rows that were left behind and still stand.
+    LeftBehind(Result<Vec<LeftBehind>, DbError>),
     /// A page of a listing.
     Page {
         /// When the listing began.
@@ -94,6 +96,8 @@ pub struct Tasks {
     pub owners: bool,
     /// Zones are being read.
     pub zones: bool,
+    /// What was left behind is being read.
+    pub left_behind: bool,
 }
 
 impl Tasks {
@@ -111,6 +115,7 @@ impl Tasks {
             looks: 0,
             owners: false,
             zones: false,
+            left_behind: false,
         }
     }
 
@@ -153,6 +158,18 @@ impl Tasks {
         self.reap();
         self.running.spawn(async move {
             let _ = notes.send(Note::Zones(zones(&reader, |id| !known.contains(&id)).await)).await;
+        });
+    }
+
+    /// Reads what was left behind, unless that is under way: each resync does it again.
+    pub fn read_left_behind(&mut self) {
+        if std::mem::replace(&mut self.left_behind, true) {
+            return;
+        }
+        let (reader, notes) = (self.reader.clone(), self.notes.clone());
+        self.reap();
+        self.running.spawn(async move {
+            let _ = notes.send(Note::LeftBehind(reader.left_behind().await)).await;
         });
     }
 

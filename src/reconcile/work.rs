@@ -226,6 +226,10 @@ impl Engine {
         for name in prepared.also {
             self.mark(&name, Priority::Live);
         }
+        let left_behind = prepared.decisions.iter().any(|(_, decision)| decision.left_behind > 0);
+        if left_behind && self.settings.aim == Aim::Serve {
+            self.tasks.read_left_behind();
+        }
         for (name, decision) in prepared.decisions {
             let priority = priorities.get(&name).copied().unwrap_or(Priority::Repair);
             self.note_decision(&name, &decision, priority);

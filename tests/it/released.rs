@@ -3,10 +3,10 @@
 
 use super::{
     bench::{Api, rows},
-    support::{ACCOUNT, answers, example, once, serve, sync, vm},
+    support::{LIMIT, answers, example, once, serve, sync, vm},
 };
 use serde_json::{Value, json};
-use testbed::{Lab, VmSpec, poll};
+use testbed::{Controller, Lab, VmSpec, poll};
 
 const ZONE: &str = "domain.com";
 /// What is lost here is lost on purpose.
@@ -196,60 +196,64 @@ async fn what_is_released_and_what_was_left_behind_is_shown_until_it_is_gone() {
     let lab = Lab::new("rel_shown").await;
     example(&lab).await;
     let id = lab.world().create_vm(vm("gone", "192.0.2.1"));
-    lab.world().create_vm(vm("kept", "192.0.2.2"));
-    lab.world().create_vm(VmSpec::new("fresh", ACCOUNT).v4("192.0.2.3"));
+    let off = lab.world().create_vm(vm("off", "192.0.2.2"));
+    lab.world().create_vm(vm("kept", "192.0.2.3"));
+    lab.world().create_vm(vm("fresh", "192.0.2.4"));
     sync(&lab, &LOSE).await;
     replace(&lab, "gone", 60, &["198.51.100.1"]).await;
-    replace(&lab, "kept", 300, &["192.0.2.2"]).await;
-    let controller = serve(&lab, &[("RESYNC_INTERVAL", "1s"), ("DNS_MAX_LOSS_PERCENT", "100")]).await;
-    let shows = async |label: &str, words: Option<&str>| {
-        let name = format!("{label}.{ZONE}");
-        poll(&format!("{name} is shown as {words:?}"), super::support::LIMIT, async || {
-            let (_, body) = controller.get("/status").await.map_err(|error| format!("{error:#}"))?;
-            let status: Value = serde_json::from_str(&body).map_err(|error| error.to_string())?;
-            let names = status["names"].as_array().cloned().unwrap_or_default();
-            let found = names
-                .iter()
-                .find(|item| item["name"] == *name)
-                .map(|item| item["claims"][0]["state"].clone());
-            if found.as_ref().and_then(Value::as_str) == words {
-                Ok(())
-            } else {
-                Err(format!("it is {found:?}: {body}"))
-            }
-        })
-        .await;
-    };
-    shows("gone", Some("released")).await;
-    shows("kept", Some("released")).await;
-    shows("fresh", None).await;
+    lab.db.exec("UPDATE records SET disabled = 1 WHERE name = 'off.domain.com'").await.unwrap();
+    replace(&lab, "kept", 300, &["192.0.2.3"]).await;
+    let every_second = [("RESYNC_INTERVAL", "1s"), ("DNS_MAX_LOSS_PERCENT", "100")];
+    let controller = serve(&lab, &every_second).await;
+    shows(&controller, &["gone name released", "kept name released", "off name released"], &[]).await;
     lab.world().destroy_vm(&id);
-    shows("gone", Some("left behind")).await;
+    lab.world().destroy_vm(&off);
+    let left = ["gone A 198.51.100.1", "off A 192.0.2.2"];
+    shows(&controller, &["kept name released"], &left).await;
+    let (_, page) = controller.get("/").await.unwrap();
+    assert!(page.contains("Rows left behind, since an operator had edited them: 2"), "{page}");
     drop(controller);
-    // Also a controller that has only now begun shows it, and so does the plan's list.
-    let unexplained = once(&lab, &["plan", "--unexplained"], &LOSE).await;
-    assert!(
-        unexplained.stdout.contains("gone.domain.com A 198.51.100.1 (left behind"),
-        "{}",
-        unexplained.stdout
-    );
-    let controller = serve(&lab, &[("RESYNC_INTERVAL", "1s"), ("DNS_MAX_LOSS_PERCENT", "100")]).await;
-    let state = async || {
+    // Not only the controller that left them behind shows them.
+    let told = once(&lab, &["plan", "--unexplained"], &LOSE).await;
+    let line = format!("\n  gone.domain.com A 198.51.100.1 (left behind by VM {id} at ");
+    assert!(told.stdout.contains("rows left behind: 2\n") && told.stdout.contains(&line), "{}", told.stdout);
+    let told = once(&lab, &["plan", "--unexplained", "--json"], &LOSE).await;
+    let told: Value = serde_json::from_str(&told.stdout).expect("JSON");
+    assert_eq!(told["left_behind"][0]["vm"].as_str().map(str::len), Some(36), "{told}");
+    let controller = serve(&lab, &every_second).await;
+    shows(&controller, &["kept name released"], &left).await;
+    delete(&lab, "gone").await;
+    shows(&controller, &["kept name released"], &left[1..]).await;
+    // A new VM of the old name and address: the disabled row is an operator's, and goes on suppressing it.
+    lab.world().create_vm(vm("off", "192.0.2.2"));
+    shows(&controller, &["kept name released", "off name blocked"], &left[1..]).await;
+    lab.db.exec("DELETE FROM records WHERE name = 'off.domain.com'").await.unwrap();
+    shows(&controller, &["kept name released"], &[]).await;
+}
+
+/// Waits until /status shows exactly these forward names as not desired, and these rows as left behind.
+async fn shows(controller: &Controller, names: &[&str], left: &[&str]) {
+    let text = |value: &Value| value.as_str().unwrap_or_default().replace(".domain.com", "");
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    poll(&format!("/status shows {names:?}, left behind {left:?}"), LIMIT, async || {
         let (_, body) = controller.get("/status").await.map_err(|error| format!("{error:#}"))?;
         let status: Value = serde_json::from_str(&body).map_err(|error| error.to_string())?;
-        let names = status["names"].as_array().cloned().unwrap_or_default();
-        let found = names.iter().find(|item| item["name"] == "gone.domain.com");
-        Ok::<_, String>(found.map(|item| item["claims"][0]["state"].as_str().unwrap_or_default().to_owned()))
-    };
-    poll("a new controller shows it", super::support::LIMIT, async || match state().await? {
-        Some(word) if word == "left behind" => Ok(()),
-        other => Err(format!("it is {other:?}\n{}", controller.output())),
-    })
-    .await;
-    delete(&lab, "gone").await;
-    poll("it is shown no longer", super::support::LIMIT, async || match state().await? {
-        None => Ok(()),
-        other => Err(format!("it is {other:?}")),
+        let mut shown = Vec::new();
+        for name in list(&status["names"]) {
+            for claim in list(&name["claims"]).iter().filter(|claim| claim["kind"] != "ptr") {
+                shown.push(format!(
+                    "{} {} {}",
+                    text(&name["name"]),
+                    text(&claim["kind"]),
+                    text(&claim["state"])
+                ));
+            }
+        }
+        let mut behind: Vec<String> = (list(&status["left_behind"]).iter())
+            .map(|row| format!("{} {} {}", text(&row["name"]), text(&row["type"]), text(&row["content"])))
+            .collect();
+        behind.sort();
+        if shown == names && behind == left { Ok(()) } else { Err(format!("{shown:?}, {behind:?}")) }
     })
     .await;
 }
