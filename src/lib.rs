@@ -33,7 +33,7 @@
 //! 2. *Only what it wrote*: the guards and the re-read, `powerdns_room`, `races`; the decision, `plan::decide`'s
 //!    property tests.
 //! 3. *An operator's edit wins*: `ownership`, `races`.
-//! 4. *Absence is proved before it is believed*: `losses`.
+//! 4. *Absence is proved before it is believed*: `gone`, `wrong_answers`, `lost_rights`, `endings`.
 //! 5. *No mass loss*: `losses`, `held`, `plan::budget`.
 //! 6. *All or nothing*: `powerdns_room`.
 //! 7. *One holder for every name*: `contention`, `desired::rank`.

@@ -1,6 +1,9 @@
 //! Faults that requests run into.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 /// What goes wrong with a request.
 #[derive(Clone, Debug)]
@@ -27,8 +30,23 @@ pub enum Fault {
     ShortNoCount,
     /// The right answer, late.
     Late(Duration),
-    /// The answer that is right now, late: by then it may be wrong.
-    Stale(Duration),
+    /// The answer that is right now, once the gate opens: by then it may be wrong.
+    Stale(Gate),
+}
+
+/// Keeps an answer back until it is opened. It lets one answer through.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<Notify>);
+
+impl Gate {
+    /// Lets the answer go.
+    pub fn open(&self) {
+        self.0.notify_one();
+    }
+
+    pub(super) async fn pass(&self) {
+        self.0.notified().await;
+    }
 }
 
 /// The body of a failing status.

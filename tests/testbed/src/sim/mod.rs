@@ -57,7 +57,7 @@ mod world_vms;
 
 pub use entities::{Nic, Owner, Vm, VmSpec};
 pub use events::{Event, Generation, Sink};
-pub use fault::{Body, Fault};
+pub use fault::{Body, Fault, Gate};
 pub use server::Simulator;
 pub use state::{NetworkKind, Scope};
 pub use world::World;

@@ -280,8 +280,8 @@ async fn api(
         let status = if let Reply::Error(error) = &reply { error.status } else { 200 };
         return xml(status);
     }
-    if let Some(Fault::Stale(time)) = &fault {
-        tokio::time::sleep(*time).await;
+    if let Some(Fault::Stale(gate)) = &fault {
+        gate.pass().await;
     }
     respond(reply, fault.as_ref(), &lower)
 }
