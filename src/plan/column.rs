@@ -9,7 +9,10 @@ use crate::{
     ledger::{Verdict, assess},
     model::{Claim, Content, Entry, HeldSet, Kind, OwnedRow, RecordType, VmId, Zone, ZoneId},
 };
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    ptr,
+};
 
 /// One claim, as entries name it.
 pub(super) type Key = (VmId, Kind);
@@ -200,13 +203,15 @@ impl<'a, 's: 'a> Column<'a, 's> {
     /// Ranks the claims, given who holds the name. Returns whether others have it now.
     pub fn rank(&mut self, claims: &[Claim], holdings: &[Holding], forward: bool) -> bool {
         let ranking = if forward { rank_forward(claims, holdings) } else { rank_ptr(claims, holdings) };
-        let is_in = |of: &[&Claim], claim: &Claim| of.iter().any(|one| std::ptr::eq(*one, claim));
+        let set =
+            |of: &[&Claim]| -> HashSet<*const Claim> { of.iter().map(|one| ptr::from_ref(*one)).collect() };
+        let (serving, overflow) = (set(ranking.serving()), set(&ranking.overflow));
         let writable = self.state.zone.is_ok();
         let mut moved = false;
         for (want, claim) in self.wants.iter_mut().zip(claims) {
-            let served = writable && is_in(ranking.serving(), claim);
+            let served = writable && serving.contains(&ptr::from_ref(claim));
             moved |= served != want.served;
-            (want.served, want.overflow) = (served, is_in(&ranking.overflow, claim));
+            (want.served, want.overflow) = (served, overflow.contains(&ptr::from_ref(claim)));
         }
         moved
     }

@@ -125,9 +125,13 @@ fn history(
     edit: BoxedStrategy<String>,
     more: BoxedStrategy<String>,
 ) -> impl Strategy<Value = Vec<Step>> {
-    let line = prop_oneof![6 => world.clone(), 6 => edit, 3 => more];
-    (world, prop::collection::vec(prop::collection::vec(line, 1..4), 0..6)).prop_map(|(world, mut steps)| {
-        steps.insert(0, vec![world]);
+    let line = prop_oneof![6 => world.clone(), 6 => edit, 3 => more.clone()];
+    let first = (prop::collection::vec(more, 0..3), world).prop_map(|(mut lines, world)| {
+        lines.push(world);
+        lines
+    });
+    (first, prop::collection::vec(prop::collection::vec(line, 1..4), 0..6)).prop_map(|(first, mut steps)| {
+        steps.insert(0, first);
         steps
     })
 }

@@ -2,12 +2,15 @@
 
 mod history;
 mod naive;
+mod picture;
 mod town;
+mod verdicts;
 
 use super::bed::{Bed, text};
 use crate::model::{Entry, Row};
 use history::{Past, Step};
-use naive::{Picture, expect};
+use naive::expect;
+use picture::Picture;
 use proptest::prelude::*;
 use town::Town;
 

@@ -1,104 +1,12 @@
 //! What one owner name should look like after a settle, written from design 3 to 5 and from nothing else:
 //! slow, obvious, and without a word of the planner's.
 
-use super::super::{
-    Losses, Mode, Standing,
-    bed::{Bed, short},
+use super::{
+    super::{Losses, Mode, Standing, bed::Bed},
+    picture::Picture,
+    verdicts::{End, Line, Verdict, claim_of, home, is_claimed, lines, lives, standing, zone_of},
 };
 use crate::model::{Barrier, Claim, Content, Entry, Kind, OwnerName, RecordType, Row, ZoneId};
-
-/// Rows and entries as sorted lines, and the ids of rows that may be gone: what two worlds are compared by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Picture {
-    pub rows: Vec<String>,
-    pub entries: Vec<String>,
-}
-
-impl Picture {
-    pub fn of(bed: &Bed) -> Self {
-        let rows = bed.rows.iter().map(row_line);
-        // Which row an entry of ours means; none where that row has gone.
-        let entries = bed
-            .entries
-            .iter()
-            .map(|entry| entry_line(entry, bed.rows.iter().any(|row| row.id == entry.record)));
-        Self { rows: sorted(rows), entries: sorted(entries) }
-    }
-}
-
-fn sorted(lines: impl Iterator<Item = String>) -> Vec<String> {
-    let mut lines: Vec<String> = lines.collect();
-    lines.sort();
-    lines
-}
-
-fn row_line(row: &Row) -> String {
-    let ttl = row.ttl.map_or("null".into(), |ttl| ttl.0.to_string());
-    let disabled = if row.disabled { " disabled" } else { "" };
-    format!("zone={} {} {} ttl={ttl}{disabled}", row.zone, row.rtype, short(&row.content))
-}
-
-fn entry_line(entry: &Entry, stands: bool) -> String {
-    let hold = if entry.on_hold { " hold" } else { "" };
-    let stands = if stands { "" } else { " without its row" };
-    format!(
-        "{} zone={} {} {} ttl={} for {} {}{hold}{stands}",
-        entry.owner,
-        entry.zone,
-        entry.rtype,
-        short(&entry.content),
-        entry.ttl.0,
-        entry.vm.as_u128(),
-        entry.kind
-    )
-}
-
-/// The first column of the verdict table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Intact,
-    Retimed,
-    Edited,
-    Deleted,
-    NoZone,
-}
-
-/// An entry of ours and what is known about it.
-#[derive(Debug, Clone)]
-struct Line {
-    entry: Entry,
-    verdict: Verdict,
-    /// Its K.
-    row: Option<Row>,
-    /// The zone that it means, as it is now.
-    zone: Option<ZoneId>,
-    /// Its claim is released or on hold.
-    hands_off: bool,
-    /// What becomes of it.
-    end: End,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// Entry and row stay.
-    Stays,
-    /// It stays and serves the claim of this index.
-    Serves(usize),
-    /// The entry ends, its row stays.
-    Ends,
-    /// Both go.
-    Goes,
-}
-
-impl Line {
-    fn is_ours_to_write(&self) -> bool {
-        matches!(self.verdict, Verdict::Intact | Verdict::Retimed)
-    }
-
-    fn is_of(&self, claim: &Claim) -> bool {
-        self.entry.vm == claim.vm && self.entry.kind == claim.kind
-    }
-}
 
 /// What should stand after a settle.
 pub fn expect(bed: &Bed) -> Picture {
@@ -120,103 +28,8 @@ pub fn expect(bed: &Bed) -> Picture {
     Picture::of(&after)
 }
 
-fn zone_named<'a>(bed: &'a Bed, name: &OwnerName) -> Option<&'a (ZoneId, OwnerName)> {
-    bed.zones.iter().find(|zone| zone.1 == *name)
-}
-
-/// Zones are matched by name, ids may change.
-fn zone_of(bed: &Bed, entry: &Entry) -> Option<ZoneId> {
-    let now = bed.zones.iter().find(|zone| zone.0 == entry.zone).map(|zone| &zone.1);
-    let name = bed.former.get(&entry.zone).or(now)?;
-    zone_named(bed, name).map(|zone| zone.0)
-}
-
-/// The zone in which the name is written: the longest, unless something forbids it.
-fn home(bed: &Bed) -> Option<ZoneId> {
-    if bed.barrier.is_some() {
-        return None;
-    }
-    let mut zones: Vec<_> = bed.zones.iter().filter(|zone| bed.name.is_within(zone.1.as_str())).collect();
-    zones.sort_by_key(|zone| zone.1.as_str().len());
-    zones.last().map(|zone| zone.0)
-}
-
 fn is_claims_column(claim: &Claim, forward: bool) -> bool {
     (claim.kind != Kind::Ptr) == forward
-}
-
-/// Our entries of this column with their verdicts, row by row down the table of design 5.
-fn lines(bed: &Bed, forward: bool) -> Vec<Line> {
-    let ours = |entry: &&Entry| *entry.owner == *"default" && (entry.rtype != RecordType::Ptr) == forward;
-    let mut lines: Vec<Line> = vec![];
-    for entry in bed.entries.iter().filter(ours) {
-        let zone = zone_of(bed, entry);
-        let mut equal: Vec<&Row> = bed
-            .rows
-            .iter()
-            .filter(|row| Some(row.zone) == zone && row.rtype == entry.rtype && row.content == entry.content)
-            .collect();
-        equal.sort_by_key(|row| row.id);
-        let same_id = equal.iter().find(|row| row.id == entry.record);
-        let row = same_id.or(equal.first()).map(|row| (*row).clone());
-        lines.push(Line {
-            entry: entry.clone(),
-            verdict: Verdict::NoZone,
-            row,
-            zone,
-            hands_off: false,
-            end: End::Stays,
-        });
-    }
-    let taken: Vec<u64> = lines.iter().filter_map(|line| line.row.as_ref()).map(|row| row.id).collect();
-    for line in &mut lines {
-        let in_place = bed.rows.iter().chain(&bed.strays).any(|row| {
-            // An id that another entry accounts for was handed out anew.
-            Some(row.zone) == line.zone && row.id == line.entry.record && !taken.contains(&row.id)
-        });
-        let replaced = bed.rows.iter().any(|row| {
-            Some(row.zone) == line.zone && row.rtype == line.entry.rtype && !taken.contains(&row.id)
-        });
-        line.verdict = match &line.row {
-            _ if line.zone.is_none() => Verdict::NoZone,
-            Some(row) if row.disabled => Verdict::Edited,
-            Some(row) if row.ttl == Some(line.entry.ttl) => Verdict::Intact,
-            Some(_) if line.entry.kind == Kind::Group => Verdict::Retimed,
-            Some(_) => Verdict::Edited,
-            None if in_place || replaced => Verdict::Edited,
-            None => Verdict::Deleted,
-        };
-    }
-    // Released: at least one entry of the claim is edited now. A claim is of one zone.
-    let copy = lines.clone();
-    for line in &mut lines {
-        line.hands_off = copy.iter().any(|other| {
-            (other.entry.vm, other.entry.kind, other.zone) == (line.entry.vm, line.entry.kind, line.zone)
-                && (other.verdict == Verdict::Edited
-                    || other.entry.on_hold
-                    || (other.verdict == Verdict::Deleted && !bed.settings.recreate && lives(bed, other)))
-        });
-    }
-    lines
-}
-
-fn standing(bed: &Bed, entry: &Entry) -> Standing {
-    bed.standings.get(&entry.vm).copied().unwrap_or(Standing::Living { announced: false })
-}
-
-fn claim_of<'a>(bed: &'a Bed, entry: &Entry) -> Option<&'a Claim> {
-    bed.claims.iter().find(|claim| claim.vm == entry.vm && claim.kind == entry.kind)
-}
-
-/// Whether the entry's claim is made: a claim is of one zone, so one of another zone is not this entry's.
-fn is_claimed(bed: &Bed, line: &Line) -> bool {
-    let elsewhere = home(bed).is_some_and(|home| line.zone.is_some_and(|zone| zone != home));
-    claim_of(bed, &line.entry).is_some() && !elsewhere
-}
-
-/// Whether the entry's claim has not ended, as far as is known.
-fn lives(bed: &Bed, line: &Line) -> bool {
-    is_claimed(bed, line) || standing(bed, &line.entry) == Standing::Keep
 }
 
 /// Whether an entry makes its VM the holder: it does not if it ends here and now with nothing to show.
@@ -285,6 +98,36 @@ fn same_answer(row: &Row, rtype: &RecordType, content: &Content) -> bool {
                     || (row.content.address().is_some() && row.content.address() == content.address())
             }
         }
+}
+
+/// One column settled with these claims served: the name afterwards.
+fn settle(bed: &Bed, so_far: &Bed, forward: bool, served: &[usize]) -> Bed {
+    let (home, serving) = (home(bed), serving(bed, served));
+    let mut lines = lines(bed, forward);
+    // Nobody takes a row over beside an old holder that must stand.
+    choose_ends(bed, &mut lines, served, true);
+    if serving.iter().any(|claim| has_rival(&lines, claim, home)) {
+        choose_ends(bed, &mut lines, served, false);
+    }
+    let mut after = so_far.clone();
+    delete(bed, &lines, &mut after);
+    let Some(home) = home else { return after };
+    for claim in serving {
+        add(bed, &lines, home, claim, &mut after);
+    }
+    retime(bed, &lines, home, forward, &mut after);
+    // The database gives ids.
+    let mut next = bed.last_id().max(so_far.last_id());
+    for row in after.rows.iter_mut().filter(|row| row.id == 0) {
+        next += 1;
+        row.id = next;
+        let entry = after.entries.iter_mut().find(|entry| {
+            entry.record == 0
+                && (entry.zone, &entry.rtype, &entry.content) == (row.zone, &row.rtype, &row.content)
+        });
+        entry.unwrap().record = next;
+    }
+    after
 }
 
 /// What becomes of our entries, where these claims are served; `takes`: a row may go over from one claim to
@@ -377,22 +220,9 @@ fn has_rival(lines: &[Line], claim: &Claim, home: Option<ZoneId>) -> bool {
     })
 }
 
-/// One column settled with these claims served: the name afterwards.
-fn settle(before: &Bed, so_far: &Bed, forward: bool, served: &[usize]) -> Bed {
-    let bed = before;
-    let home = home(bed);
-    let serving = serving(bed, served);
-    let mut lines = lines(bed, forward);
-
-    // 1. What becomes of our entries. Nobody takes a row over beside an old holder that must stand.
-    choose_ends(bed, &mut lines, served, true);
-    if serving.iter().any(|claim| has_rival(&lines, claim, home)) {
-        choose_ends(bed, &mut lines, served, false);
-    }
-
-    // 2. What stands after the deletes.
-    let mut after = so_far.clone();
-    for line in &lines {
+/// What goes, what ends, and how the entries that stay should read.
+fn delete(bed: &Bed, lines: &[Line], after: &mut Bed) {
+    for line in lines {
         if line.end == End::Goes {
             let id = line.row.as_ref().unwrap().id;
             after.rows.retain(|row| row.id != id);
@@ -409,7 +239,7 @@ fn settle(before: &Bed, so_far: &Bed, forward: bool, served: &[usize]) -> Bed {
         }
         if let (true, Some(row)) = (line.is_ours_to_write(), &line.row) {
             entry.record = row.id;
-            if home.is_some() {
+            if home(bed).is_some() {
                 entry.zone = row.zone;
             }
         }
@@ -419,8 +249,10 @@ fn settle(before: &Bed, so_far: &Bed, forward: bool, served: &[usize]) -> Bed {
         });
         entry.on_hold |= line.verdict == Verdict::Deleted && !edited && !bed.settings.recreate;
     }
+}
 
-    // 3. What is added.
+/// What a claim that has the name gets.
+fn add(bed: &Bed, lines: &[Line], home: ZoneId, claim: &Claim, after: &mut Bed) {
     let ours: Vec<u64> = lines
         .iter()
         .filter(|line| line.end != End::Ends)
@@ -428,87 +260,87 @@ fn settle(before: &Bed, so_far: &Bed, forward: bool, served: &[usize]) -> Bed {
         .map(|row| row.id)
         .collect();
     let foreign: Vec<&Row> =
-        bed.rows.iter().filter(|row| Some(row.zone) == home && !ours.contains(&row.id)).collect();
-    for claim in &serving {
-        let Some(home) = home else { break };
-        let mine = || lines.iter().filter(|line| line.is_of(claim) && line.zone == Some(home));
-        let stays = |line: &Line| line.end == End::Stays;
-        if mine().any(|line| line.hands_off) {
-            continue;
-        }
-        // Nobody is written beside an old holder that must stand.
-        if has_rival(&lines, claim, Some(home)) {
-            continue;
-        }
-        let wanted = contents(bed, claim);
-        for (rtype, content) in &wanted {
-            let kept = lines.iter().any(|line| {
-                line.zone == Some(home)
-                    && matches!(line.end, End::Stays | End::Serves(_))
-                    && (&line.entry.rtype, &line.entry.content) == (rtype, content)
-            });
-            let added =
-                after.rows.iter().any(|row| row.id == 0 && (&row.rtype, &row.content) == (rtype, content));
-            let satisfied = foreign.iter().any(|row| !row.disabled && same_answer(row, rtype, content));
-            let same_type = || mine().filter(|line| line.entry.rtype == *rtype && line.is_ours_to_write());
-            let replaces = same_type().any(|line| line.end == End::Goes);
-            let must_stand = !replaces && same_type().any(stays);
-            let exists = bed.rows.iter().any(|row| row.zone == home && row.rtype == *rtype);
-            let blocked = foreign.iter().any(|row| match (&row.rtype, claim.kind) {
-                (RecordType::Cname, _) => true,
-                (RecordType::A | RecordType::Aaaa, Kind::Group) => {
-                    row.disabled && same_answer(row, rtype, content)
-                }
-                (RecordType::A | RecordType::Aaaa, Kind::Name) | (RecordType::Ptr, Kind::Ptr) => {
-                    row.disabled || !wanted.iter().any(|(rtype, content)| same_answer(row, rtype, content))
-                }
-                _ => false,
-            });
-            let anothers = bed.entries.iter().any(|entry| {
-                *entry.owner != *"default"
-                    && (&entry.rtype, &entry.content) == (rtype, content)
-                    && zone_of(bed, entry) == Some(home)
-            });
-            if kept
-                || added
-                || satisfied
-                || must_stand
-                || (bed.settings.mode == Mode::CreateOnly && exists)
-                || (blocked && !replaces)
-                || anothers
-            {
-                continue;
-            }
-            let ttl = bed.settings.ttl;
-            let row = Row {
-                id: 0,
-                zone: home,
-                name: bed.name.clone(),
-                rtype: rtype.clone(),
-                content: content.clone(),
-                ttl: Some(ttl),
-                disabled: false,
-                auth: Some(true),
-                ordername: None,
-            };
-            after.rows.push(row);
-            after.entries.push(Entry {
-                zone: home,
-                name: bed.name.clone(),
-                rtype: rtype.clone(),
-                content: content.clone(),
-                ttl,
-                record: 0,
-                owner: "default".into(),
-                vm: claim.vm,
-                account: claim.account,
-                kind: claim.kind,
-                held: None,
-                on_hold: false,
-            });
-        }
+        bed.rows.iter().filter(|row| row.zone == home && !ours.contains(&row.id)).collect();
+    let mine = || lines.iter().filter(|line| line.is_of(claim) && line.zone == Some(home));
+    let stays = |line: &Line| line.end == End::Stays;
+    if mine().any(|line| line.hands_off) {
+        return;
     }
-    // 4. One RRset, one TTL: the lowest of what is not ours to time.
+    // Nobody is written beside an old holder that must stand.
+    if has_rival(lines, claim, Some(home)) {
+        return;
+    }
+    let wanted = contents(bed, claim);
+    for (rtype, content) in &wanted {
+        let kept = lines.iter().any(|line| {
+            line.zone == Some(home)
+                && matches!(line.end, End::Stays | End::Serves(_))
+                && (&line.entry.rtype, &line.entry.content) == (rtype, content)
+        });
+        let added =
+            after.rows.iter().any(|row| row.id == 0 && (&row.rtype, &row.content) == (rtype, content));
+        let satisfied = foreign.iter().any(|row| !row.disabled && same_answer(row, rtype, content));
+        let same_type = || mine().filter(|line| line.entry.rtype == *rtype && line.is_ours_to_write());
+        let replaces = same_type().any(|line| line.end == End::Goes);
+        let must_stand = !replaces && same_type().any(stays);
+        let exists = bed.rows.iter().any(|row| row.zone == home && row.rtype == *rtype);
+        let blocked = foreign.iter().any(|row| match (&row.rtype, claim.kind) {
+            (RecordType::Cname, _) => true,
+            (RecordType::A | RecordType::Aaaa, Kind::Group) => {
+                row.disabled && same_answer(row, rtype, content)
+            }
+            (RecordType::A | RecordType::Aaaa, Kind::Name) | (RecordType::Ptr, Kind::Ptr) => {
+                row.disabled || !wanted.iter().any(|(rtype, content)| same_answer(row, rtype, content))
+            }
+            _ => false,
+        });
+        let anothers = bed.entries.iter().any(|entry| {
+            *entry.owner != *"default"
+                && (&entry.rtype, &entry.content) == (rtype, content)
+                && zone_of(bed, entry) == Some(home)
+        });
+        if kept
+            || added
+            || satisfied
+            || must_stand
+            || (bed.settings.mode == Mode::CreateOnly && exists)
+            || (blocked && !replaces)
+            || anothers
+        {
+            continue;
+        }
+        let ttl = bed.settings.ttl;
+        let row = Row {
+            id: 0,
+            zone: home,
+            name: bed.name.clone(),
+            rtype: rtype.clone(),
+            content: content.clone(),
+            ttl: Some(ttl),
+            disabled: false,
+            auth: Some(true),
+            ordername: None,
+        };
+        after.rows.push(row);
+        after.entries.push(Entry {
+            zone: home,
+            name: bed.name.clone(),
+            rtype: rtype.clone(),
+            content: content.clone(),
+            ttl,
+            record: 0,
+            owner: "default".into(),
+            vm: claim.vm,
+            account: claim.account,
+            kind: claim.kind,
+            held: None,
+            on_hold: false,
+        });
+    }
+}
+
+/// One RRset, one TTL: the lowest of what is not ours to time.
+fn retime(bed: &Bed, lines: &[Line], home: ZoneId, forward: bool, after: &mut Bed) {
     let ours_to_time: Vec<u64> = lines
         .iter()
         .filter(|line| {
@@ -524,7 +356,7 @@ fn settle(before: &Bed, so_far: &Bed, forward: bool, served: &[usize]) -> Bed {
         if (rtype != RecordType::Ptr) != forward {
             continue;
         }
-        let rrset = |row: &&Row| Some(row.zone) == home && row.rtype == rtype;
+        let rrset = |row: &&Row| row.zone == home && row.rtype == rtype;
         let others =
             after.rows.iter().filter(rrset).filter(|row| !row.disabled && !ours_to_time.contains(&row.id));
         let ttl = others.filter_map(|row| row.ttl).min().unwrap_or(bed.settings.ttl);
@@ -541,18 +373,6 @@ fn settle(before: &Bed, so_far: &Bed, forward: bool, served: &[usize]) -> Bed {
             }
         }
     }
-    // The database gives ids.
-    let mut next = bed.last_id().max(so_far.last_id());
-    for row in after.rows.iter_mut().filter(|row| row.id == 0) {
-        next += 1;
-        row.id = next;
-        let entry = after.entries.iter_mut().find(|entry| {
-            entry.record == 0
-                && (entry.zone, &entry.rtype, &entry.content) == (row.zone, &row.rtype, &row.content)
-        });
-        entry.unwrap().record = next;
-    }
-    after
 }
 
 /// Whether an intact row that no served claim wants may go at all: design 3 on zones, and PTR.
