@@ -64,7 +64,7 @@ fn set(text: &str) -> HeldSet {
     HeldSet::new(u32::from_str_radix(text, 16).unwrap()).unwrap()
 }
 
-fn address(text: &str) -> Option<IpAddr> {
+pub fn address(text: &str) -> Option<IpAddr> {
     let whole = match text.strip_prefix("::") {
         Some(_) => format!("2001:db8{text}"),
         None => format!("192.0.2{text}"),

@@ -33,7 +33,10 @@ async fn used(lab: &Lab) -> f64 {
 
 /// As if so many minutes had passed since the last loss, by the database's clock.
 async fn later(lab: &Lab, minutes: u32) {
-    lab.db.exec(&format!("UPDATE cs_powerdns_budget SET at = at - INTERVAL {minutes} MINUTE")).await.unwrap();
+    lab.db
+        .exec(&format!("UPDATE cs_powerdns_budget SET at = at - INTERVAL {minutes} MINUTE"))
+        .await
+        .expect("the clock of the budget");
 }
 
 #[tokio::test]

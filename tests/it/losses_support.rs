@@ -63,14 +63,14 @@ pub fn ended(output: &Output, code: i32) {
 
 /// Counts the listings of VMs from now on, and calls `begin` at the beginning of each with its number.
 pub fn watch_listings(lab: &Lab, mut begin: impl FnMut(&World, usize) + Send + 'static) -> Arc<AtomicUsize> {
-    let begun = Arc::new(AtomicUsize::new(0));
-    let counter = begun.clone();
+    let listings = Arc::new(AtomicUsize::new(0));
+    let counter = listings.clone();
     lab.sim.before_every_page(move |world, page| {
         if page == 1 {
             begin(world, counter.fetch_add(1, Ordering::SeqCst) + 1);
         }
     });
-    begun
+    listings
 }
 
 /// The ids of each look-up since the log began: one list a request.

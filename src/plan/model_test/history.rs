@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! world; claim 1 name .1 age=1; vm 2 gone     from now on this is claimed, and so VMs stand
+//! readdress 1 .2 ::1                          the VM's claims want these addresses now
 //! set hold                                    from now on losses are held; also `set` with any fact
 //! insert A .9 ttl=30 disabled                 an operator's rows, by whatever tool
 //! delete 0                                    the row at this place, counted round
@@ -14,7 +15,7 @@
 
 use super::super::{
     Losses, Mode,
-    bed::{Bed, content, name},
+    bed::{Bed, address, content, name, vm},
 };
 use crate::model::{RecordType, Row, Ttl};
 use proptest::prelude::*;
@@ -32,12 +33,12 @@ const V6: [&str; 2] = ["::1", "::2"];
 const STANDINGS: [&str; 4] = ["gone", "quietly-gone", "announced", "frozen"];
 
 /// `A .1` or `AAAA ::1`.
-fn address() -> impl Strategy<Value = String> {
+fn any_address() -> impl Strategy<Value = String> {
     prop_oneof![any_of(&V4).prop_map(|v4| format!("A {v4}")), any_of(&V6).prop_map(|v6| format!("AAAA {v6}"))]
 }
 
 fn addresses() -> impl Strategy<Value = String> {
-    (prop::sample::subsequence(&V4[..], 0..3), prop::sample::subsequence(&V6[..], 0..2))
+    (prop::sample::subsequence(&V4[..3], 0..3), prop::sample::subsequence(&V6[..], 0..2))
         .prop_map(|(v4, v6)| [v4, v6].concat().join(" "))
         .prop_filter("a VM without addresses claims nothing", |addresses| !addresses.is_empty())
 }
@@ -46,14 +47,15 @@ fn addresses() -> impl Strategy<Value = String> {
 fn world(claim: impl Strategy<Value = (u32, &'static str, String)>) -> impl Strategy<Value = String> {
     let standings = prop::collection::vec((1..5_u32, any_of(&STANDINGS)), 0..3);
     (prop::collection::vec(claim, 0..5), standings).prop_map(|(mut claims, standings)| {
-        // The older the VM, the higher its number: ages and ids disagree. VMs 1 and 2 are of one age.
+        // The older the VM, the higher its number: ages and ids disagree. VMs 1 and 2 are of one age. VM 4 is
+        // of an account of its own.
         claims.sort_by_key(|claim| (10 - claim.0.max(2), claim.0));
         let mut seen = HashSet::new();
         claims.retain(|(vm, kind, _)| {
             seen.insert((*vm, *kind)) && !standings.iter().any(|(of, how)| of == vm && *how != "announced")
         });
         let claims = claims.into_iter().map(|(vm, kind, what)| {
-            format!("; claim {vm} {kind} {what} age={} account={}", 10 - vm.max(2), vm % 2)
+            format!("; claim {vm} {kind} {what} age={} account={}", 10 - vm.max(2), vm / 4)
         });
         let vms = standings.iter().map(|(vm, how)| format!("; vm {vm} {how}"));
         format!("world{}", claims.chain(vms).collect::<String>())
@@ -61,7 +63,12 @@ fn world(claim: impl Strategy<Value = (u32, &'static str, String)>) -> impl Stra
 }
 
 fn forward_world() -> impl Strategy<Value = String> {
-    world((1..5_u32, any_of(&["name", "name", "group"]), addresses()))
+    world((1..5_u32, any_of(&["name", "name", "group", "group"]), addresses()))
+}
+
+/// One VM's addresses change, all else stays.
+fn readdress() -> impl Strategy<Value = String> {
+    (1..5_u32, addresses()).prop_map(|(vm, addresses)| format!("readdress {vm} {addresses}"))
 }
 
 fn reverse_world() -> impl Strategy<Value = String> {
@@ -101,6 +108,7 @@ fn setting() -> impl Strategy<Value = String> {
         "allow",
         "allow",
         "mode upsert-only",
+        "mode upsert-only",
         "mode create-only",
         "mode sync",
         "mode sync",
@@ -138,12 +146,13 @@ fn history(
 
 /// Histories of www.domain.com.
 pub fn forward() -> impl Strategy<Value = Vec<Step>> {
-    let what = prop_oneof![8 => address(), 1 => Just("CNAME web.example.org".to_owned())];
+    let what = prop_oneof![8 => any_address(), 1 => Just("CNAME web.example.org".to_owned())];
     let rrset = prop_oneof![
         prop::sample::subsequence(&V4[..], 0..3).prop_map(|v4| format!("A {}", v4.join(" "))),
         prop::sample::subsequence(&V6[..], 0..3).prop_map(|v6| format!("AAAA {}", v6.join(" "))),
     ];
-    history(forward_world().boxed(), edit(what.boxed(), rrset.boxed()), setting().boxed())
+    let line = prop_oneof![3 => edit(what.boxed(), rrset.boxed()), 2 => readdress()];
+    history(forward_world().boxed(), line.boxed(), setting().boxed())
 }
 
 /// Histories of 1.2.0.192.in-addr.arpa.
@@ -191,6 +200,13 @@ impl Past {
                 bed.claims.clear();
                 bed.standings.clear();
                 line.split(';').skip(1).for_each(|fact| bed.tell(fact));
+            }
+            "readdress" => {
+                let vm = vm(words[1].parse().unwrap());
+                let now: Vec<_> = words[2..].iter().filter_map(|word| address(word)).collect();
+                for claim in bed.claims.iter_mut().filter(|claim| claim.vm == vm) {
+                    claim.addresses.clone_from(&now);
+                }
             }
             "set" => set(bed, &words[1..], &mut self.zones),
             "insert" => {
