@@ -32,11 +32,11 @@
 //! 1. *Same state, no writes*: `main_job::a_second_pass_over_the_same_state_writes_nothing`.
 //! 2. *Only what it wrote*: the guards and the re-read, `powerdns_room`, `races`; the decision, `plan::decide`'s
 //!    property tests.
-//! 3. *An operator's edit wins*: `ownership`, `races`.
+//! 3. *An operator's edit wins*: `ownership`, `foreign`, `races`.
 //! 4. *Absence is proved before it is believed*: `gone`, `wrong_answers`, `lost_rights`, `endings`.
 //! 5. *No mass loss*: `losses`, `held`, `plan::budget`.
 //! 6. *All or nothing*: `powerdns_room`.
-//! 7. *One holder for every name*: `contention`, `desired::rank`.
+//! 7. *One holder for every name*: `contention`, `frozen`, `desired::rank`, `plan`'s contention tables.
 //! 8. *One bad VM, zone or event never stops the rest*: `bad_events`, `bad_api`.
 //! 9. *It tells the truth*: `lease`, `observe::health`.
 //! 10. *At most one writer per owner id*: `lease`, `powerdns_room`.
