@@ -10,6 +10,7 @@ use super::{
     losses::PendingLosses,
     report::Report,
     settle::{Overlay, Settler},
+    survey::unadopted,
     tasks::Tasks,
     world::World,
 };
@@ -128,6 +129,8 @@ pub struct Engine {
     /// Why the last resync of a one-shot run failed, until one succeeds.
     pub(super) last_failure: Option<EngineError>,
     pub(super) unsettled: HashMap<OwnerName, u32>,
+    /// What stands by rows of others was told since the lease was taken.
+    pub(super) surveyed: bool,
     /// What the older service's table says, and the names that have entries: for [`Aim::Adopt`].
     pub(super) heritage: Option<Heritage>,
     pub(super) with_entries: BTreeSet<OwnerName>,
@@ -192,6 +195,7 @@ impl Engine {
             first_failure: None,
             last_failure: None,
             unsettled: HashMap::new(),
+            surveyed: false,
             heritage: None,
             with_entries: BTreeSet::new(),
             report: Report::default(),
@@ -236,6 +240,7 @@ impl Engine {
                 // What was to go has gone, or is wanted again.
                 self.show_held();
             }
+            self.begin_survey();
             self.gauge();
             if self.settings.aim != Aim::Serve && self.has_converged() {
                 break;
@@ -251,6 +256,10 @@ impl Engine {
             }
         }
         self.tasks.stop().await;
+        if matches!(self.settings.aim, Aim::Plan | Aim::Converge) && !cancel.is_cancelled() {
+            let rows = unadopted(self.settler.reader.clone()).await;
+            self.take_survey(rows);
+        }
         if self.settings.unexplained {
             self.report.unexplained = self.unexplained().await.map_err(EngineError::Db)?;
             self.report.left_behind = self.settler.reader.left_behind().await.map_err(EngineError::Db)?;

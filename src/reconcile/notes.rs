@@ -82,6 +82,7 @@ impl Engine {
                     }
                 }
             }
+            Note::Surveyed(rows) => self.take_survey(rows),
             Note::Audited { listing } => self.take_audited(listing),
             Note::Failed { failure, .. } => self.take_failure(failure)?,
         }
