@@ -1,5 +1,6 @@
 //! Integration tests on real servers: one binary, a module a topic.
 
+mod adopt;
 mod bad_api;
 mod bad_events;
 mod bench;
