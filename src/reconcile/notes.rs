@@ -187,7 +187,7 @@ impl Engine {
             self.held.audited(audit.held_sets());
             match self.settings.aim {
                 Aim::Serve => self.owned_before = Some(entries),
-                Aim::Converge | Aim::Plan => _ = self.owned_before.get_or_insert(entries),
+                Aim::Converge | Aim::Plan | Aim::Adopt => _ = self.owned_before.get_or_insert(entries),
             }
             let names = audit.end(&mut self.world, listing);
             tracing::info!(
