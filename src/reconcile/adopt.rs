@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     model::{HeldSet, OwnerName},
-    plan::{self, Adoption, Fortune, LossDigest, Take, Told},
+    plan::{self, Adoption, Fortune, LossDigest, Take},
     powerdns::{Standing, WriteError},
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -35,7 +35,7 @@ pub struct AdoptSettings {
 #[derive(Debug, Clone, Default)]
 pub struct Adopted {
     /// For each row what becomes of it; of each kind no more than [`LINES`].
-    pub lines: Vec<(OwnerName, Told)>,
+    pub lines: Vec<(OwnerName, plan::Told)>,
     /// How many there were of each kind.
     pub counts: BTreeMap<Fortune, u64>,
     /// Names that were asked for, of which no VM and no entry knows.
@@ -53,7 +53,7 @@ const LINES: u64 = 10_000;
 const NAMES: usize = 480;
 
 impl Adopted {
-    fn note(&mut self, name: &OwnerName, told: Vec<Told>) {
+    fn note(&mut self, name: &OwnerName, told: Vec<plan::Told>) {
         for told in told {
             let count = self.counts.entry(told.fortune).or_default();
             *count += 1;
@@ -69,12 +69,25 @@ impl Adopted {
     }
 }
 
-/// The write side, once something is to be written.
-struct Pen {
-    cloud: Option<String>,
-    standing: Option<Standing>,
+/// What is on its way.
+struct Errand {
+    what: AdoptSettings,
+    heritage: Heritage,
+    /// The held set of rows that are taken for VMs that are gone.
+    set: Option<HeldSet>,
+    /// It was approved.
     approved: bool,
+    /// What the transactions fence on, once one was written.
+    standing: Option<Standing>,
+    /// Names that are done.
+    seen: HashSet<OwnerName>,
 }
+
+/// How often a fence that has moved is read anew.
+const FENCED: u32 = 8;
+
+/// What adopting comes to at each name; what is written stands in the transaction.
+type Told = HashMap<OwnerName, Adoption>;
 
 impl Engine {
     /// Reads everything, then adopts: for [`Aim::Adopt`](super::Aim::Adopt).
@@ -118,54 +131,52 @@ impl Engine {
         if what.mapping {
             names.extend(heritage.names().cloned());
         }
-        let named: HashSet<OwnerName> = what.names.iter().cloned().collect();
-        let set = self.heirloom_set(&heritage);
-        let mut pen = Pen { cloud: self.cloud.clone(), standing: None, approved: false };
+        // Rows for VMs that are gone are one held set, which the verb approves.
+        let set = plan::hash_of(heritage.digests(&self.world).collect::<Vec<LossDigest>>());
+        let (approved, standing, seen) = (false, None, HashSet::new());
+        let mut errand = Errand { what, heritage, set, approved, standing, seen };
         // Forward names first: a reverse name wants what stands there by then.
         let (reverse, forward): (Vec<OwnerName>, Vec<OwnerName>) =
             names.into_iter().partition(OwnerName::is_arpa);
-        let mut seen: HashSet<OwnerName> = HashSet::new();
-        for names in [forward, reverse] {
-            for chunk in names.chunks(NAMES) {
-                let mut rest = vec![(chunk.to_vec(), 0)];
-                while let Some((names, tries)) = rest.pop() {
-                    let take = |name: &OwnerName| (named.contains(name), set);
-                    let (prepared, mut told) = self.prepare_adoption(&names, &heritage, take).await?;
-                    if !what.dry_run
-                        && let Err(error) = self.write_adoption(&prepared, set, &mut pen, &told).await
-                    {
-                        self.recover(&error).await?;
-                        let mut tries = tries;
-                        if matches!(error, WriteError::Fenced) && tries < 8 {
-                            pen.standing = None;
-                            rest.push((names, tries + 1));
-                        } else if again(&error, &mut tries).await {
-                            rest.push((names, tries));
-                        } else if names.len() > 1 {
-                            rest.extend(names.into_iter().map(|name| (vec![name], 0)));
-                        } else {
-                            let name = names.first().map(ToString::to_string).unwrap_or_default();
-                            return Err(EngineError::Verb(VerbError::Write {
-                                name,
-                                others: 0,
-                                source: error,
-                            }));
-                        }
-                        continue;
+        for chunk in forward.chunks(NAMES).chain(reverse.chunks(NAMES)) {
+            self.adopt_names(&mut errand, chunk).await?;
+        }
+        Ok(())
+    }
+
+    /// Some names, in as many transactions as it takes.
+    async fn adopt_names(&mut self, errand: &mut Errand, names: &[OwnerName]) -> Result<(), EngineError> {
+        let mut rest = vec![(names.to_vec(), 0, 0)];
+        while let Some((names, mut tries, mut fenced)) = rest.pop() {
+            let (prepared, told) = self.prepare_adoption(errand, &names).await?;
+            let written = if errand.what.dry_run {
+                Ok(())
+            } else {
+                self.write_adoption(errand, &prepared, &told).await
+            };
+            match written {
+                Ok(()) => {
+                    let more = self.note_adopted(errand, prepared, told);
+                    rest.extend((!more.is_empty()).then_some((more, 0, 0)));
+                }
+                // A controller has just come or gone.
+                Err(WriteError::Fenced) if fenced < FENCED => {
+                    errand.standing = None;
+                    fenced += 1;
+                    rest.push((names, tries, fenced));
+                }
+                Err(error) => {
+                    if matches!(error, WriteError::Zones(_)) {
+                        self.read_zones_anew().await?;
                     }
-                    let also = prepared.also.into_iter().filter(|name| what.all && !seen.contains(name));
-                    let more: Vec<OwnerName> = prepared.deferred.into_iter().chain(also).collect();
-                    for (name, decision) in prepared.decisions {
-                        if what.dry_run {
-                            self.settler.overlay.note(&name, &decision);
-                        }
-                        let adoption = told.remove(&name).unwrap_or_default();
-                        self.report.adopted.inherited += adoption.inherited;
-                        self.report.adopted.note(&name, adoption.told);
-                        seen.insert(name);
-                    }
-                    if !more.is_empty() {
-                        rest.push((more, 0));
+                    if again(&error, &mut tries).await {
+                        rest.push((names, tries, fenced));
+                    } else if names.len() > 1 {
+                        rest.extend(names.into_iter().map(|name| (vec![name], 0, 0)));
+                    } else {
+                        let name = names.first().map(ToString::to_string).unwrap_or_default();
+                        let failed = VerbError::Write { name, others: 0, source: error };
+                        return Err(EngineError::Verb(failed));
                     }
                 }
             }
@@ -173,32 +184,42 @@ impl Engine {
         Ok(())
     }
 
-    /// Rows for VMs that are gone are one held set, which the verb approves: its name is made of what the
-    /// table lists.
-    fn heirloom_set(&self, heritage: &Heritage) -> Option<HeldSet> {
-        plan::hash_of(heritage.digests(&self.world).collect::<Vec<LossDigest>>())
+    /// After COMMIT. Returns what is left to do of these names.
+    fn note_adopted(&mut self, errand: &mut Errand, prepared: Prepared, mut told: Told) -> Vec<OwnerName> {
+        for (name, decision) in prepared.decisions {
+            if errand.what.dry_run {
+                self.settler.overlay.note(&name, &decision);
+            }
+            let adoption = told.remove(&name).unwrap_or_default();
+            self.report.adopted.inherited += adoption.inherited;
+            self.report.adopted.note(&name, adoption.told);
+            errand.seen.insert(name);
+        }
+        // The other end of an alias matters where everything is asked for.
+        let also = prepared.also.into_iter().filter(|name| errand.what.all && !errand.seen.contains(name));
+        prepared.deferred.into_iter().chain(also).collect()
     }
 
     async fn prepare_adoption(
         &mut self,
+        errand: &Errand,
         names: &[OwnerName],
-        heritage: &Heritage,
-        take: impl Fn(&OwnerName) -> (bool, Option<HeldSet>),
-    ) -> Result<(Prepared, HashMap<OwnerName, Adoption>), EngineError> {
+    ) -> Result<(Prepared, Told), EngineError> {
         let legacy: HashMap<&OwnerName, Vec<plan::Legacy>> =
-            names.iter().map(|name| (name, heritage.at(&self.world, name))).collect();
-        let settings = self.settings.plan.clone();
-        let (settler, world) = (&self.settler, &mut self.world);
-        let mut told: HashMap<OwnerName, Adoption> = HashMap::new();
-        let mut unknown: HashSet<OwnerName> = HashSet::new();
+            names.iter().map(|name| (name, errand.heritage.at(&self.world, name))).collect();
+        let (settler, world, settings) = (&self.settler, &mut self.world, &self.settings.plan);
+        let mut told = Told::new();
+        let mut unknown: Vec<OwnerName> = Vec::new();
         let prepared = patiently(async || {
-            (told, unknown) = (HashMap::new(), HashSet::new());
+            told.clear();
+            unknown.clear();
             let prepared = settler.prepare_by(world, names, |state| {
-                let (named, set) = take(state.name);
+                let asked = errand.what.names.contains(state.name);
                 let legacy = legacy.get(state.name).map_or(&[][..], Vec::as_slice);
-                let mut adoption = plan::adopt(state, &settings, Take { named, legacy, set });
-                if named && state.claims.is_empty() && state.entries.is_empty() && legacy.is_empty() {
-                    unknown.insert(state.name.clone());
+                let take = Take { named: asked, legacy, set: errand.set };
+                let mut adoption = plan::adopt(state, settings, take);
+                if asked && state.claims.is_empty() && state.entries.is_empty() && legacy.is_empty() {
+                    unknown.push(state.name.clone());
                 }
                 let decision = std::mem::take(&mut adoption.decision);
                 told.insert(state.name.clone(), adoption);
@@ -207,52 +228,43 @@ impl Engine {
             prepared.await
         });
         let prepared = prepared.await.map_err(EngineError::Verb)?;
-        for name in unknown {
-            if !self.report.adopted.unknown.contains(&name) {
-                self.report.adopted.unknown.push(name);
-            }
-        }
+        unknown.retain(|name| !self.report.adopted.unknown.contains(name));
+        self.report.adopted.unknown.append(&mut unknown);
         Ok((prepared, told))
     }
 
     async fn write_adoption(
         &mut self,
+        errand: &mut Errand,
         prepared: &Prepared,
-        set: Option<HeldSet>,
-        pen: &mut Pen,
-        told: &HashMap<OwnerName, Adoption>,
+        told: &Told,
     ) -> Result<(), WriteError> {
         if prepared.batch.is_empty() {
             return Ok(());
         }
-        let standing = match &pen.standing {
-            Some(standing) => standing.clone(),
-            None => self.database.enlist(pen.cloud.as_deref()).await?,
+        let standing = match errand.standing.take() {
+            Some(standing) => standing,
+            None => self.database.enlist(self.cloud.as_deref()).await?,
         };
-        // A controller may have bound the owner id since it was looked at.
-        if let (Some(bound), Some(cloud)) = (&standing.cloud, &pen.cloud)
-            && bound != cloud
-        {
+        // It may have been bound since it was looked at, and to another cloud.
+        if standing.cloud.is_some() && standing.cloud != self.cloud {
             return Err(WriteError::Fenced);
         }
         let writer = self.database.writer_beside(&standing);
-        pen.standing = Some(standing);
-        let inherits =
-            prepared.decisions.iter().any(|(name, _)| told.get(name).is_some_and(|one| one.inherited > 0));
-        if let Some(set) = set.filter(|_| inherits && !pen.approved) {
+        errand.standing = Some(standing);
+        let inherits = |name: &OwnerName| told.get(name).is_some_and(|one| one.inherited > 0);
+        let inherits = prepared.decisions.iter().any(|(name, _)| inherits(name));
+        if let Some(set) = errand.set.filter(|_| inherits && !errand.approved) {
             writer.approve(set).await?;
-            pen.approved = true;
+            errand.approved = true;
         }
         self.settler.commit(&self.world, &writer, &prepared.batch).await.map(drop)
     }
 
-    /// What has to be read again before the names are planned again.
-    async fn recover(&mut self, error: &WriteError) -> Result<(), EngineError> {
-        if matches!(error, WriteError::Zones(_)) {
-            let reader = self.settler.reader.clone();
-            let read = patiently(async || tasks::zones(&reader, |_| true).await).await;
-            self.take_zones(read.map_err(EngineError::Verb)?);
-        }
+    async fn read_zones_anew(&mut self) -> Result<(), EngineError> {
+        let reader = self.settler.reader.clone();
+        let read = patiently(async || tasks::zones(&reader, |_| true).await).await;
+        self.take_zones(read.map_err(EngineError::Verb)?);
         Ok(())
     }
 }

@@ -228,6 +228,13 @@ async fn entries_of_an_owner_id_that_lapsed_are_taken_and_served() {
     ended(&unknown, 1);
     assert!(unknown.stderr.contains("`old` is unknown"), "{}", unknown.stderr);
     let controller = serve(&lab, &old).await;
+    // 601 addresses, a group's, a reverse name: killed any sooner, there would be something left to do.
+    poll("`old` has written everything", LIMIT, async || {
+        let found: Vec<u64> =
+            lab.db.query("SELECT COUNT(*) FROM cs_powerdns_ledger").await.unwrap_or_default();
+        if found == [603] { Ok(()) } else { Err(format!("{found:?} entries")) }
+    })
+    .await;
     answers(&lab, "web.domain.com", "A", &["192.0.2.1"]).await;
     let refused = once(&lab, &take, &[]).await;
     ended(&refused, 1);
