@@ -318,9 +318,10 @@ fn answers(rows: &[Row]) -> Vec<(u32, &RecordType, &Content, Option<crate::model
     all
 }
 
-/// Who holds the name can turn out anew once stale entries have ended, but not for ever.
+/// Who holds the name can turn out anew once stale entries have ended, and each twin of a held row at
+/// another TTL becomes an exact one in turn; but not for ever.
 fn ends(case: &mut Case, named: bool) -> bool {
-    (0..4).any(|_| {
+    (0..10).any(|_| {
         let again = case.adopt(named).decision;
         case.bed.apply(&again);
         again.is_empty()
