@@ -84,6 +84,9 @@ pub enum SuperviseError {
     /// A verb.
     #[error("the verb did not get to its end")]
     Verb(#[source] VerbError),
+    /// Entries are to be taken from the owner id that has them.
+    #[error("`{0}` is OWNER_ID itself: what is to be taken is another owner id's")]
+    SameOwner(OwnerId),
     /// The lease did not come free.
     #[error("owner id `{owner}` is in the hands of {holder}: its lease did not come free within LEASE_TTL")]
     Busy {
@@ -234,11 +237,13 @@ pub async fn once(services: Services) -> Result<Report, SuperviseError> {
         (holding, tenure) = (Some(held), comes);
     }
     let parts = Parts { client, database: database.clone(), board, metrics, deliveries, tenure };
-    let result =
-        Engine::new(engine, parts).run(CancellationToken::new()).await.map_err(|error| match error {
-            EngineError::Api(source) => SuperviseError::Api { endpoint: cloudstack.endpoint, source },
-            error => SuperviseError::Engine(error),
-        });
+    let adopts = engine.aim == Aim::Adopt;
+    let engine = Engine::new(engine, parts);
+    let ended = if adopts { engine.run_adopt().await } else { engine.run(CancellationToken::new()).await };
+    let result = ended.map_err(|error| match error {
+        EngineError::Api(source) => SuperviseError::Api { endpoint: cloudstack.endpoint, source },
+        error => SuperviseError::Engine(error),
+    });
     if let Some(holding) = holding {
         holding.end().await;
     }
@@ -267,6 +272,26 @@ pub async fn purge(
     };
     let _ = tokio::time::timeout(Duration::from_secs(1), database.close()).await;
     purged.map_err(SuperviseError::Verb)
+}
+
+/// Takes the entries of another owner id, whose lease has lapsed. Needs no CloudStack.
+pub async fn take_from_owner(
+    powerdns: &powerdns::Settings,
+    from: &str,
+    dry_run: bool,
+) -> Result<u64, SuperviseError> {
+    let other = powerdns::Settings { owner: from.into(), ..powerdns.clone() };
+    if other.owner == powerdns.owner {
+        return Err(SuperviseError::SameOwner(other.owner));
+    }
+    let open = |settings| Database::new(settings, Arc::default()).map_err(SuperviseError::Database);
+    let (ours, theirs) = (open(powerdns)?, open(&other)?);
+    let (us, them) = ((&ours, &powerdns.owner), (&theirs, &other.owner));
+    let moved = reconcile::hand_over(us, them, &holder_name(), dry_run).await;
+    for database in [ours, theirs] {
+        let _ = tokio::time::timeout(Duration::from_secs(1), database.close()).await;
+    }
+    moved.map_err(SuperviseError::Verb)
 }
 
 /// The lease in the hands of a one-shot verb, renewed until its end.

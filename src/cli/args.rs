@@ -42,6 +42,8 @@ pub enum Verb {
     Sync(SyncArgs),
     /// Let held losses through, by the hash that `plan`, `sync` and the log show
     Approve(ApproveArgs),
+    /// Take rows over that are there already: of the older service, by hand, or of another OWNER_ID
+    Adopt(AdoptArgs),
     /// Put what stands at these names on hold: nothing is written for these claims until they end
     Release(ReleaseArgs),
     /// Delete everything of this OWNER_ID that is still as it was written, and end its entries
@@ -78,6 +80,29 @@ pub struct ApproveArgs {
     #[arg(value_name = "HASH", required = true)]
     pub sets: Vec<HeldSet>,
     /// Write nothing: say what would be approved
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What to take over.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct AdoptArgs {
+    /// These names, whatever stands there: rows in the way are replaced, which is told
+    #[arg(
+        value_name = "NAME", value_parser = owner_name, conflicts_with = "all",
+        required_unless_present_any = ["all", "from_cs_mapping", "from_owner"]
+    )]
+    pub names: Vec<OwnerName>,
+    /// Every row that is exactly what a VM wants; nothing is replaced
+    #[arg(long)]
+    pub all: bool,
+    /// Also what the older service lists in its table cs_mapping for VMs that are gone
+    #[arg(long)]
+    pub from_cs_mapping: bool,
+    /// First the entries of this owner id, whose lease must have lapsed
+    #[arg(long, value_name = "ID")]
+    pub from_owner: Option<String>,
+    /// Say what would become of each row, and write nothing: exit 2 if something would change
     #[arg(long)]
     pub dry_run: bool,
 }

@@ -1,6 +1,8 @@
 //! From arguments to an exit code.
 
-use super::{Cli, Exit, PlanArgs, SyncArgs, Verb, approve, plan, purge, rebind, release, run, schema, sync};
+use super::{
+    Cli, Exit, PlanArgs, SyncArgs, Verb, adopt, approve, plan, purge, rebind, release, run, schema, sync,
+};
 use crate::config::{Config, LogFormat, Logging, near_misses};
 use anyhow::Result;
 use clap::Parser;
@@ -55,6 +57,7 @@ async fn answer(cli: Cli) -> Result<Exit> {
         Verb::Sync(SyncArgs { dry_run: true }) => plan::plan(&config, &PlanArgs::default()).await,
         Verb::Sync(SyncArgs { dry_run: false }) => sync::sync(&config).await,
         Verb::Approve(args) => approve::approve(&config, &args).await,
+        Verb::Adopt(args) => adopt::adopt(&config, &args).await,
         Verb::Release(args) => release::release(&config, &args).await,
         Verb::Purge(args) => purge::purge(&config, &args).await,
         Verb::Rebind(args) => rebind::rebind(&config, &args).await,

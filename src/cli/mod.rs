@@ -4,6 +4,7 @@
 //!
 //! Invariant: whatever happens, the process ends by an [`Exit`], whose codes are a contract.
 
+mod adopt;
 mod approve;
 mod args;
 mod exit;
@@ -17,7 +18,7 @@ mod schema;
 mod services;
 mod sync;
 
-pub use args::{ApproveArgs, Cli, PlanArgs, PurgeArgs, RebindArgs, ReleaseArgs, SyncArgs, Verb};
+pub use args::{AdoptArgs, ApproveArgs, Cli, PlanArgs, PurgeArgs, RebindArgs, ReleaseArgs, SyncArgs, Verb};
 pub use exit::Exit;
 pub use main_with::main_with;
 use services::services;

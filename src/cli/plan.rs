@@ -30,6 +30,9 @@ pub async fn plan(config: &Config, args: &PlanArgs) -> Result<Exit> {
         writeln!(out)?;
     } else {
         writeln!(out, "{plan}")?;
+        if !report.survey.is_empty() {
+            writeln!(out, "{}", report.survey)?;
+        }
         if args.unexplained {
             writeln!(out, "rows that no VM explains: {}", report.unexplained.len())?;
             for row in &report.unexplained {

@@ -14,6 +14,9 @@ pub async fn sync(config: &Config) -> Result<Exit> {
         "{} inserted, {} deleted, {} given another TTL",
         report.inserted, report.deleted, report.retimed
     )?;
+    if !report.survey.is_empty() {
+        writeln!(out, "{}", report.survey)?;
+    }
     for (set, records) in &report.held_sets {
         writeln!(out, "{}", held_line(*set, *records))?;
     }

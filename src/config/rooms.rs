@@ -57,6 +57,7 @@ impl Config {
         let dns = &self.dns;
         reconcile::Settings {
             aim,
+            adopt: None,
             desired: desired::Settings {
                 common_zone: dns.common_zone.clone(),
                 zones: zone_list(&dns.zones),

@@ -200,6 +200,21 @@ pub fn reverse_name(address: IpAddr) -> OwnerName {
     OwnerName(text.into())
 }
 
+/// The address of which this is the whole reverse name.
+pub fn address_of(name: &OwnerName) -> Option<IpAddr> {
+    let text = name.as_str();
+    let address: IpAddr = if let Some(octets) = text.strip_suffix(".in-addr.arpa") {
+        let octets: Vec<&str> = octets.split('.').rev().collect();
+        octets.join(".").parse().ok()?
+    } else {
+        let nibbles: Vec<&str> = text.strip_suffix(".ip6.arpa")?.split('.').rev().collect();
+        let groups: Vec<String> = nibbles.chunks(4).map(<[&str]>::concat).collect();
+        groups.join(":").parse().ok()?
+    };
+    // Forms that no reverse name has (`1.2.3.192.0.in-addr.arpa`, nibbles of two digits) are none.
+    (reverse_name(address) == *name).then_some(address)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,6 +270,18 @@ mod tests {
             ["b.c.example.org", "c.example.org"]
         );
         assert_eq!(name.ancestors_below("other.org").count(), 0);
+    }
+
+    #[test]
+    fn a_reverse_name_tells_its_address() {
+        for text in ["192.0.2.1", "2001:db8::1"] {
+            let address: IpAddr = text.parse().unwrap();
+            assert_eq!(address_of(&reverse_name(address)), Some(address));
+        }
+        for text in ["2.0.192.in-addr.arpa", "01.2.0.192.in-addr.arpa", "www.example.org", "8.b.d.0.ip6.arpa"]
+        {
+            assert_eq!(address_of(&OwnerName::parse(text).unwrap()), None, "{text}");
+        }
     }
 
     #[test]

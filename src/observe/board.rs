@@ -6,7 +6,10 @@ use crate::model::{Kind, LeftBehind, Outcome, OwnerName, Rejection, VmId};
 use dashmap::DashMap;
 use std::{
     collections::BTreeMap,
-    sync::{PoisonError, RwLock},
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
@@ -44,6 +47,7 @@ pub struct Board {
     rejections: DashMap<VmId, Vec<Rejection>>,
     left_behind: RwLock<Vec<LeftBehind>>,
     pulse: RwLock<Pulse>,
+    unadopted: AtomicU64,
 }
 
 impl Board {
@@ -54,6 +58,7 @@ impl Board {
             rejections: DashMap::new(),
             left_behind: RwLock::default(),
             pulse: RwLock::new(Pulse::new(now)),
+            unadopted: AtomicU64::new(0),
         }
     }
 
@@ -135,6 +140,23 @@ impl Board {
     /// The pulse now.
     pub fn pulse(&self) -> Pulse {
         self.pulse.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many rows of the older service nobody had taken over at the last start.
+    pub fn set_unadopted(&self, rows: u64) {
+        self.unadopted.store(rows, Ordering::Relaxed);
+    }
+
+    /// See [`Board::set_unadopted`].
+    pub fn unadopted(&self) -> u64 {
+        self.unadopted.load(Ordering::Relaxed)
+    }
+
+    /// Shows every name that is not as desired, in no order.
+    pub fn each_name(&self, mut show: impl FnMut(&OwnerName, &NameState)) {
+        for item in &self.names {
+            show(item.key(), item.value());
+        }
     }
 
     /// How many claims stand how, by word.

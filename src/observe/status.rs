@@ -33,6 +33,8 @@ pub struct Status {
     pub held_hash: Option<String>,
     /// All held sets, the largest first.
     pub held_sets: Vec<HeldRecords>,
+    /// Rows of the older service that nobody had taken over at the last start.
+    pub unadopted: u64,
     /// VMs known.
     pub vms: u64,
     /// VMs waiting to be looked at.
@@ -174,6 +176,7 @@ impl Status {
             held_sets: (pulse.held.sets.iter())
                 .map(|(set, records)| HeldRecords { hash: set.to_string(), records: *records })
                 .collect(),
+            unadopted: observed.board.unadopted(),
             vms: passes.vms.get(),
             dirty_vms: passes.dirty_vms.get(),
             dirty_names: passes.dirty_names.get(),

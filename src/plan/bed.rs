@@ -7,7 +7,7 @@
 //! zone 2 sub.domain.com               a zone besides 1 domain.com and 9 2.0.192.in-addr.arpa
 //! former 7 domain.com                 the id that a zone had when it was last written
 //! claim 1 name .1 ::1 age=5           of VM 1; also account=7, shared, to=a.domain.com,b.domain.com
-//! row #10 A .1 ttl=300 disabled       also zone=2, at=other.domain.com
+//! row #10 A .1 ttl=300 disabled       also zone=2, at=other.domain.com, unanswered
 //! entry 1 name A .1 #10 ttl=60        also zone=7, hold, held=ab12, owner=other, account=7
 //! vm 1 gone                           also quietly-gone, announced, frozen
 //! stands a.domain.com .1              an address at a forward name
@@ -223,7 +223,7 @@ impl Bed {
             rtype,
             ttl: (words.option("ttl") != Some("null")).then(|| Ttl(words.number("ttl", 60))),
             disabled: words.flag("disabled"),
-            auth: Some(true),
+            auth: Some(!words.flag("unanswered")),
             ordername: None,
         }
     }
@@ -248,6 +248,11 @@ impl Bed {
 
     /// Decides.
     pub fn decide(&self) -> Decision {
+        self.with_state(|state| decide(state, &self.settings, self.losses))
+    }
+
+    /// Does something with the name as a decision sees it.
+    pub fn with_state<T>(&self, work: impl FnOnce(&NameState<'_>) -> T) -> T {
         let zone = |(id, name): &(ZoneId, OwnerName)| Zone {
             id: *id,
             name: name.clone(),
@@ -284,7 +289,7 @@ impl Bed {
             zone_gone: &|_| self.zone_gone,
             approved: &self.approved,
         };
-        decide(&state, &self.settings, self.losses)
+        work(&state)
     }
 
     /// The highest record id that was ever given.

@@ -5,6 +5,7 @@
 //! ttl. Refuses: I/O, and knowledge of more than one name. Invariant: a decision
 //! changes only rows for which it holds an [`OwnedRow`](crate::model::OwnedRow), the ledger's proof.
 
+mod adopt;
 mod batch;
 mod budget;
 mod column;
@@ -12,14 +13,18 @@ mod decide;
 mod fate;
 mod foreign;
 mod held;
+mod legacy;
 mod note;
 mod purge;
 mod release;
 mod render;
 mod serve;
 mod state;
+mod takeover;
 mod ttl;
 
+#[cfg(test)]
+mod adopt_test;
 #[cfg(test)]
 mod bed;
 #[cfg(test)]
@@ -33,10 +38,12 @@ mod property_test;
 #[cfg(test)]
 mod verdict_table_test;
 
+pub use adopt::{Adoption, Fortune, Take, Told, adopt};
 pub use batch::{MAX_ROWS, assemble, changes};
 pub use budget::Budget;
 pub use decide::decide;
 pub use held::{HeldLoss, LossDigest, hash_of};
+pub use legacy::{Fate, Legacy};
 pub use purge::{Purge, PurgeState, purge};
 pub use release::release;
 pub use render::{Line, Plan, Sign, held_line};

@@ -97,7 +97,7 @@ fn settings() -> impl Strategy<Value = Vec<String>> {
 }
 
 /// Facts of any kind. VMs that are frozen or gone make no claims.
-fn world() -> impl Strategy<Value = String> {
+pub fn world() -> impl Strategy<Value = String> {
     (settings(), claims(), rows(), entries(), standings()).prop_map(
         |(settings, mut claims, rows, entries, standings)| {
             claims.retain(|claim| {

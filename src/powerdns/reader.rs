@@ -3,13 +3,13 @@
 use super::{
     AuditSummary, Database, DbError, NameRows, Standing, audit,
     decode::{self, Cells, ROW},
-    lease, names,
+    lease, mapping, names,
     sql::{like, text},
     zones,
 };
 use crate::model::{
-    Complete, Entry, HeldSet, LEFT_BEHIND, LeftBehind, OwnerName, Row, Serial, SoaContent, Zone, ZoneId,
-    Zones,
+    Complete, Entry, HeldSet, LEFT_BEHIND, LeftBehind, Mapping, OwnerName, Row, Serial, SoaContent, Zone,
+    ZoneId, Zones,
 };
 use mysql_async::Value;
 use std::collections::{HashMap, HashSet};
@@ -217,6 +217,11 @@ impl Reader {
             seen.insert(id).then_some(LeftBehind { name, rtype, content, vm, at })
         });
         Ok(read.collect())
+    }
+
+    /// The older service's table; none where there is none.
+    pub async fn mapping(&self) -> Result<Option<Mapping>, DbError> {
+        mapping::read(&self.database).await
     }
 
     /// The names of all entries of an owner id, ours or another's, for `adopt --from-owner` and `purge`.

@@ -119,6 +119,12 @@ fn grants(database: &str, user: &str) -> String {
     out
 }
 
+/// For `adopt --from-cs-mapping`, once.
+fn mapping_grant(database: &str, user: &str) -> String {
+    let (database, user) = (database.replace('`', "``"), user.replace('\'', "''"));
+    format!("GRANT SELECT ON `{database}`.cs_mapping TO '{user}'@'%';\n")
+}
+
 fn text(database: &str, user: &str, charset: &str, collation: &str) -> String {
     format!(
         "-- The tables of cs-powerdns, in PowerDNS's database, and the grants of its user.\n\
@@ -141,7 +147,12 @@ impl Database {
         let mut session = self.session().await?;
         let (charset, collation) = self.charset(&mut session).await?;
         let settings = self.settings();
-        Ok(text(&settings.database, &settings.user, &charset, &collation))
+        let mut text = text(&settings.database, &settings.user, &charset, &collation);
+        drop(session);
+        if super::mapping::exists(self).await? {
+            text.push_str(&mapping_grant(&settings.database, &settings.user));
+        }
+        Ok(text)
     }
 
     /// Whether all our tables exist and this user may use them.

@@ -105,6 +105,11 @@ impl Audit {
         self.sets.clone()
     }
 
+    /// VMs that have no entry yet, and of which the proofs are kept all the same.
+    pub fn also_of(&mut self, vms: impl Iterator<Item = VmId>) {
+        self.with_entries.extend(vms);
+    }
+
     /// How many entries were read.
     pub fn entries(&self) -> u64 {
         self.entries

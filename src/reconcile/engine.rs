@@ -1,13 +1,16 @@
 //! The engine: one task that owns what is known and what is dirty.
 
 use super::{
+    adopt::AdoptSettings,
     audit::Audit,
     deep::Deep,
     error::EngineError,
     held::Held,
+    heritage::Heritage,
     losses::PendingLosses,
     report::Report,
     settle::{Overlay, Settler},
+    survey::unadopted,
     tasks::Tasks,
     world::World,
 };
@@ -40,6 +43,8 @@ pub enum Aim {
     Converge,
     /// Like [`Aim::Converge`], but nothing is written.
     Plan,
+    /// Read as for a plan, then take rows over instead of settling names (`adopt`).
+    Adopt,
 }
 
 /// How often things happen.
@@ -51,6 +56,8 @@ pub struct Settings {
     pub desired: desired::Settings,
     /// Decisions.
     pub plan: plan::Settings,
+    /// What [`Aim::Adopt`] takes.
+    pub adopt: Option<AdoptSettings>,
     /// Also report rows that no VM explains ([`Aim::Plan`]).
     pub unexplained: bool,
     /// Time between full resyncs.
@@ -122,6 +129,11 @@ pub struct Engine {
     /// Why the last resync of a one-shot run failed, until one succeeds.
     pub(super) last_failure: Option<EngineError>,
     pub(super) unsettled: HashMap<OwnerName, u32>,
+    /// What stands by rows of others was told since the lease was taken.
+    pub(super) surveyed: bool,
+    /// What the older service's table says, and the names that have entries: for [`Aim::Adopt`].
+    pub(super) heritage: Option<Heritage>,
+    pub(super) with_entries: BTreeSet<OwnerName>,
     pub(super) report: Report,
     pub(super) tasks: Tasks,
     pub(super) database: Database,
@@ -183,6 +195,9 @@ impl Engine {
             first_failure: None,
             last_failure: None,
             unsettled: HashMap::new(),
+            surveyed: false,
+            heritage: None,
+            with_entries: BTreeSet::new(),
             report: Report::default(),
             tasks: Tasks::new(client, database.reader()),
             database,
@@ -198,6 +213,12 @@ impl Engine {
 
     /// Runs until the aim is reached or `cancel` says so.
     pub async fn run(mut self, cancel: CancellationToken) -> Result<Report, EngineError> {
+        self.pass(&cancel).await?;
+        Ok(self.report)
+    }
+
+    /// The same, without its end.
+    pub(super) async fn pass(&mut self, cancel: &CancellationToken) -> Result<(), EngineError> {
         while !cancel.is_cancelled() {
             self.start_work();
             self.drain_notes().await?;
@@ -219,6 +240,7 @@ impl Engine {
                 // What was to go has gone, or is wanted again.
                 self.show_held();
             }
+            self.begin_survey();
             self.gauge();
             if self.settings.aim != Aim::Serve && self.has_converged() {
                 break;
@@ -234,6 +256,10 @@ impl Engine {
             }
         }
         self.tasks.stop().await;
+        if matches!(self.settings.aim, Aim::Plan | Aim::Converge) && !cancel.is_cancelled() {
+            let rows = unadopted(self.settler.reader.clone()).await;
+            self.take_survey(rows);
+        }
         if self.settings.unexplained {
             self.report.unexplained = self.unexplained().await.map_err(EngineError::Db)?;
             self.report.left_behind = self.settler.reader.left_behind().await.map_err(EngineError::Db)?;
@@ -241,7 +267,7 @@ impl Engine {
         if self.settings.aim != Aim::Serve && !self.unsettled.is_empty() {
             return Err(EngineError::Unsettled(self.unsettled.len()));
         }
-        Ok(self.report)
+        Ok(())
     }
 
     /// A, AAAA and PTR rows, in the zones that VMs have names in, that no VM explains.
@@ -296,7 +322,7 @@ impl Engine {
 
     /// Marks a name, if this process is to settle names at all.
     pub(super) fn mark(&mut self, name: &OwnerName, priority: Priority) {
-        if !self.may_write() {
+        if !self.may_write() || self.settings.aim == Aim::Adopt {
             return;
         }
         let zone = self.world.zones.enclosing(name.as_str()).map_or(0, |zone| zone.id);

@@ -32,6 +32,15 @@ pub enum EngineError {
     /// A one-shot verb could not write some names.
     #[error("{0} names could not be settled; the log says why")]
     Unsettled(usize),
+    /// There is no table of the older service.
+    #[error(
+        "this database has no table `cs_mapping` that this user may read: if the older service's table lies here, \
+         an administrator runs the GRANT for it that `cs-powerdns schema` prints"
+    )]
+    NoMapping,
+    /// A verb that writes beside a controller failed.
+    #[error(transparent)]
+    Verb(super::verb::VerbError),
     /// Somebody else holds the lease.
     #[error("the lease of this owner id went to another process: nothing more was written")]
     LeaseLost,

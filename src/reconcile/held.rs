@@ -75,7 +75,7 @@ impl Engine {
     fn is_collecting(&self) -> bool {
         match self.settings.aim {
             Aim::Serve => self.held.audits < 2 && self.world.open_proofs() > 0,
-            Aim::Converge | Aim::Plan => !proofs_are_had(&self.open_proofs),
+            Aim::Converge | Aim::Plan | Aim::Adopt => !proofs_are_had(&self.open_proofs),
         }
     }
 

@@ -7,12 +7,15 @@
 //! Invariants: nothing is written before the first complete listing, without the lease, or for another
 //! cloud than the bound one. A transaction that has begun is awaited to its end.
 
+mod adopt;
 mod audit;
 mod carry;
 mod deep;
 mod engine;
 mod error;
+mod handover;
 mod held;
+mod heritage;
 mod holder;
 mod losses;
 mod marks;
@@ -21,6 +24,7 @@ mod purge;
 mod release;
 mod report;
 mod settle;
+mod survey;
 mod tasks;
 mod tenure;
 mod verb;
@@ -29,10 +33,13 @@ mod world;
 #[cfg(test)]
 mod world_test;
 
+pub use adopt::{AdoptSettings, Adopted};
 pub use engine::{Aim, Engine, Parts, Settings};
 pub use error::EngineError;
+pub use handover::hand_over;
 pub use holder::{Tenure, hold};
 pub use purge::{PurgeSettings, Purged, purge};
 pub use release::{OnHold, release};
 pub use report::Report;
+pub use survey::Survey;
 pub use verb::{VerbError, patiently};

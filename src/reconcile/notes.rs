@@ -54,6 +54,7 @@ impl Engine {
             | Note::Failed { listing: read, .. }
                 if self.listings.last().is_none_or(|(seq, _)| *seq != read) => {}
             Note::Listed { read, listing, lacking } => {
+                self.expect_heritage();
                 let mut ids = self.world.inventory.lacking(read);
                 ids.extend(self.world.orphans());
                 tracing::debug!(vms = listing.get().total, lacking = ids.len(), "listed");
@@ -62,11 +63,17 @@ impl Engine {
                 self.audit = self
                     .may_write()
                     .then(|| Audit::new(self.settings.plan.owner.clone(), self.settings.plan.ttl));
+                if let (Some(audit), Some(heritage)) = (&mut self.audit, &self.heritage) {
+                    audit.also_of(heritage.vms());
+                }
                 let _ = lacking.send(ids);
             }
             Note::Lacking { listing, answer } => self.take_lacking(listing, answer),
             Note::Entries(entries) => {
                 for (entry, row) in entries {
+                    if self.settings.adopt.is_some() {
+                        self.with_entries.insert(entry.name.clone());
+                    }
                     let Some(audit) = &mut self.audit else { continue };
                     match audit.take(&mut self.world, &entry, row.as_ref()) {
                         Some(Flaw::Differs) => self.mark(&entry.name, Priority::Repair),
@@ -75,6 +82,7 @@ impl Engine {
                     }
                 }
             }
+            Note::Surveyed(rows) => self.take_survey(rows),
             Note::Audited { listing } => self.take_audited(listing),
             Note::Failed { failure, .. } => self.take_failure(failure)?,
         }
@@ -169,7 +177,7 @@ impl Engine {
 
     /// Whether decisions are this process's business: it plans, or it holds the lease.
     pub(super) fn may_write(&self) -> bool {
-        self.settings.aim == Aim::Plan || self.writer.is_some()
+        matches!(self.settings.aim, Aim::Plan | Aim::Adopt) || self.writer.is_some()
     }
 
     fn take_audited(&mut self, listing: ReadSeq) {
@@ -179,7 +187,7 @@ impl Engine {
             self.held.audited(audit.held_sets());
             match self.settings.aim {
                 Aim::Serve => self.owned_before = Some(entries),
-                Aim::Converge | Aim::Plan => _ = self.owned_before.get_or_insert(entries),
+                Aim::Converge | Aim::Plan | Aim::Adopt => _ = self.owned_before.get_or_insert(entries),
             }
             let names = audit.end(&mut self.world, listing);
             tracing::info!(

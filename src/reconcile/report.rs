@@ -1,5 +1,6 @@
 //! What a run has done: for one-shot verbs, and for the log.
 
+use super::{adopt::Adopted, survey::Survey};
 use crate::{
     model::{HeldSet, LeftBehind, Row},
     plan::Plan,
@@ -24,6 +25,10 @@ pub struct Report {
     pub unexplained: Vec<Row>,
     /// Rows that were left behind and still stand, asked for likewise.
     pub left_behind: Vec<LeftBehind>,
+    /// Rows that are not ours and that have to do with VMs.
+    pub survey: Survey,
+    /// What `adopt` came to.
+    pub adopted: Adopted,
     /// Names that a resync repaired.
     pub repairs: u64,
 }

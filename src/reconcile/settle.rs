@@ -68,6 +68,16 @@ impl Settler {
         names: &[OwnerName],
         losses: Losses,
     ) -> Result<Prepared, DbError> {
+        self.prepare_by(world, names, |state| plan::decide(state, &self.settings, losses)).await
+    }
+
+    /// Reads these names and decides them by another rule.
+    pub async fn prepare_by(
+        &self,
+        world: &mut World,
+        names: &[OwnerName],
+        mut rule: impl FnMut(&NameState<'_>) -> Decision,
+    ) -> Result<Prepared, DbError> {
         let claims_of = |world: &World| names.iter().map(|name| world.claims_at(name)).collect();
         // A claim costs its VM's whole wish: they are computed once.
         let mut claims: Vec<Vec<Claim>> = claims_of(world);
@@ -81,7 +91,7 @@ impl Settler {
             claims = claims_of(world);
         }
         let decide = |(name, claims): (&OwnerName, &Vec<Claim>)| {
-            (name.clone(), self.decide(world, name, claims, &read, losses))
+            (name.clone(), self.decide(world, name, claims, &read, &mut rule))
         };
         let decisions = names.iter().zip(&claims).map(decide).collect();
         let load = carry::load(&self.reader, &self.deep, &world.zones, decisions, &read.names).await?;
@@ -111,7 +121,7 @@ impl Settler {
         name: &OwnerName,
         claims: &[Claim],
         read: &Read,
-        losses: Losses,
+        rule: impl FnOnce(&NameState<'_>) -> Decision,
     ) -> Decision {
         let known: RefCell<HashMap<(VmId, Kind), Standing>> = RefCell::default();
         let standing = |entry: &Entry| {
@@ -132,7 +142,7 @@ impl Settler {
             zone_gone: &|entry| world.zone_gone(entry),
             approved: &self.approved,
         };
-        plan::decide(&state, &self.settings, losses)
+        rule(&state)
     }
 
     /// Whether an address stands, enabled and visible, at a forward name.

@@ -56,6 +56,8 @@ pub enum Note {
     },
     /// A part of the ledger with its rows.
     Entries(Vec<(Entry, Option<Row>)>),
+    /// Rows of the older service that are nobody's: how many, and the first of them.
+    Surveyed(Result<(u64, Vec<String>), DbError>),
     /// The resync was read to its end.
     Audited {
         /// When its listing began.
@@ -170,6 +172,15 @@ impl Tasks {
         self.reap();
         self.running.spawn(async move {
             let _ = notes.send(Note::LeftBehind(reader.left_behind().await)).await;
+        });
+    }
+
+    /// Looks for rows of the older service that are nobody's.
+    pub fn survey(&mut self) {
+        let (reader, notes) = (self.reader.clone(), self.notes.clone());
+        self.reap();
+        self.running.spawn(async move {
+            let _ = notes.send(Note::Surveyed(super::survey::unadopted(reader).await)).await;
         });
     }
 

@@ -51,6 +51,7 @@ impl Engine {
                 self.bind_not_before = Moment::default();
                 self.assigned = false;
                 self.held = super::held::Held::default();
+                self.surveyed = false;
                 self.read_anew();
                 self.bind().await
             }

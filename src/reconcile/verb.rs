@@ -21,6 +21,41 @@ pub enum VerbError {
     /// The lease is somebody else's by now.
     #[error("the lease of this owner id went to another process: nothing more was written")]
     LeaseLost,
+    /// An owner id that nobody ever used.
+    #[error("owner id `{0}` is unknown in this database: there is nothing to take from it")]
+    UnknownOwner(String),
+    /// An owner id that is in use.
+    #[error(
+        "owner id `{owner}` is in the hands of {holder}: end that process, or wait until its lease has lapsed"
+    )]
+    Held {
+        /// The owner id.
+        owner: String,
+        /// Who has it.
+        holder: String,
+    },
+    /// An owner id of another cloud.
+    #[error(
+        "owner id `{owner}` is bound to the cloud with topmost domain {theirs}, ours to {ours}: its VMs would all look \
+         gone here. If it is the same cloud after a move, `cs-powerdns rebind` first"
+    )]
+    Clouds {
+        /// The owner id.
+        owner: String,
+        /// Its cloud.
+        theirs: String,
+        /// Ours.
+        ours: String,
+    },
+    /// Entries that could not be taken.
+    #[error("{moved} entries were taken, then no more; the same again goes on from there")]
+    Handover {
+        /// How many were.
+        moved: u64,
+        /// Why not.
+        #[source]
+        source: WriteError,
+    },
     /// A name that could not be written.
     #[error("cannot write {name}, and {others} names besides")]
     Write {

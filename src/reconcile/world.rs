@@ -236,6 +236,18 @@ impl World {
         }
     }
 
+    /// Notes a VM that somebody else's table names.
+    pub fn note_vm(&mut self, vm: VmId) {
+        if self.inventory.get(vm).is_none() && !self.gone.contains_key(&vm) {
+            self.orphans.entry(vm).or_default();
+        }
+    }
+
+    /// Whether this VM is proved gone.
+    pub fn is_gone(&self, vm: VmId) -> bool {
+        self.gone.contains_key(&vm) && self.inventory.get(vm).is_none()
+    }
+
     /// Forgets what the ledger has no entries for any more: `with_entries` are the VMs that it has. The
     /// orphans that are left, the listing before this audit has lacked.
     pub fn prune(&mut self, with_entries: &HashSet<VmId>, listing: ReadSeq) {

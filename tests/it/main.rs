@@ -1,5 +1,6 @@
 //! Integration tests on real servers: one binary, a module a topic.
 
+mod adopt;
 mod bad_api;
 mod bad_events;
 mod bench;
@@ -18,7 +19,9 @@ mod losses_support;
 mod lost_rights;
 mod main_job;
 mod message_shapes;
+mod migration;
 mod modes;
+mod older_service;
 mod ownership;
 mod powerdns_room;
 mod purge;
