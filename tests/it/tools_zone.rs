@@ -20,8 +20,8 @@ async fn entries(lab: &Lab) -> Vec<String> {
 
 async fn delete_by_sql(lab: &Lab, zone: &str) {
     let id = format!("(SELECT id FROM domains WHERE name = '{zone}')");
-    lab.db.exec(&format!("DELETE FROM records WHERE domain_id = {id}")).await.unwrap();
-    lab.db.exec(&format!("DELETE FROM domains WHERE name = '{zone}'")).await.unwrap();
+    lab.db.exec(&format!("DELETE FROM records WHERE domain_id = {id}")).await.expect("its rows go");
+    lab.db.exec(&format!("DELETE FROM domains WHERE name = '{zone}'")).await.expect("it goes");
 }
 
 async fn create_by_api(lab: &Lab) {
