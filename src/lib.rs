@@ -32,7 +32,8 @@
 //! 1. *Same state, no writes*: `main_job::a_second_pass_over_the_same_state_writes_nothing`.
 //! 2. *Only what it wrote*: the guards and the re-read, `powerdns_room`, `races`; the decision, `plan::decide`'s
 //!    property tests; what is taken over only at an operator's word, `adopt`, `migration`.
-//! 3. *An operator's edit wins*: `ownership`, `foreign`, `races`.
+//! 3. *An operator's edit wins*: `ownership`, `races`, `released`, `foreign`, `tools_sql`, `tools_api`,
+//!    `tools_pdnsutil`, `tools_zone`; case by case `fixtures/verdicts.txt`.
 //! 4. *Absence is proved before it is believed*: `gone`, `wrong_answers`, `lost_rights`, `endings`.
 //! 5. *No mass loss*: `losses`, `held`, `plan::budget`.
 //! 6. *All or nothing*: `powerdns_room`.

@@ -8,7 +8,7 @@ use crate::model::{
     AccountId, Content, Dnssec, Entry, Kind, OwnerName, RecordId, RecordType, Row, SerialKind, SoaContent,
     Ttl, VmId, Zone, ZoneId, ZoneKind, Zones,
 };
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Write as _};
 
 fn name(text: &str) -> OwnerName {
     OwnerName::parse(text).unwrap()
@@ -141,10 +141,11 @@ fn every_case_of_the_table_has_its_verdict() {
     for case in cases::read() {
         let found = Facts::new(&case.facts).verdicts();
         if found != case.is {
-            wrong += &format!("{}: is {found}, not {}\n", case.says, case.is);
+            let _ = writeln!(wrong, "{}: is {found}, not {}", case.says, case.is);
         }
         if !found.starts_with(&case.verdict) {
-            wrong += &format!("{}: stands under `{}`, the first entry is {found}\n", case.says, case.verdict);
+            let _ =
+                writeln!(wrong, "{}: stands under `{}`, the first entry is {found}", case.says, case.verdict);
         }
     }
     assert!(wrong.is_empty(), "\n{wrong}");

@@ -19,7 +19,8 @@ pub struct Audit {
     /// stream does not matter: the audit reads by record id.
     standing: HashMap<u64, u64>,
     with_entries: HashSet<VmId>,
-    missing_zones: HashSet<ZoneId>,
+    /// Zones that entries name and that are missing, with those entries' names.
+    missing_zones: HashMap<ZoneId, Vec<OwnerName>>,
     /// The held sets that entries are in.
     sets: HashSet<HeldSet>,
     entries: u64,
@@ -55,7 +56,7 @@ impl Audit {
             hasher: RandomState::new(),
             standing: HashMap::new(),
             with_entries: HashSet::new(),
-            missing_zones: HashSet::new(),
+            missing_zones: HashMap::new(),
             sets: HashSet::new(),
             entries: 0,
         }
@@ -72,7 +73,7 @@ impl Audit {
         world.note_entry(entry);
         let zone = world.zones.of_entry(entry.zone, &entry.name);
         if zone.is_none() {
-            self.missing_zones.insert(entry.zone);
+            self.missing_zones.entry(entry.zone).or_default().push(entry.name.clone());
         }
         let intact = row.is_some_and(|row| {
             zone.is_some_and(|zone| {
@@ -119,9 +120,11 @@ impl Audit {
     /// ledger knows nothing more are forgotten.
     pub fn end(self, world: &mut World, listing: ReadSeq) -> Vec<OwnerName> {
         world.prune(&self.with_entries, listing);
-        world.note_missing_zones(&self.missing_zones);
+        world.note_missing_zones(&self.missing_zones.keys().copied().collect());
         let mut expected = Vec::new();
-        let mut marks: HashSet<OwnerName> = HashSet::new();
+        // A name that was settled while this audit was under way was settled before its zone counted as gone.
+        let gone = self.missing_zones.iter().filter(|(zone, _)| world.is_gone(**zone));
+        let mut marks: HashSet<OwnerName> = gone.flat_map(|(_, names)| names.iter().cloned()).collect();
         for known in world.inventory.iter() {
             self.expect(world, &world.claims_of(known.vm()), &mut expected, &mut marks);
         }

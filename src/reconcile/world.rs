@@ -269,7 +269,12 @@ impl World {
 
     /// Whether the entry's zone has been missing for two resyncs.
     pub fn zone_gone(&self, entry: &Entry) -> bool {
-        self.missing_zones.get(&entry.zone).is_some_and(|seen| *seen >= BELIEVED)
+        self.is_gone(entry.zone)
+    }
+
+    /// Whether the zone of this id has been missing for two resyncs.
+    pub fn is_gone(&self, zone: ZoneId) -> bool {
+        self.missing_zones.get(&zone).is_some_and(|seen| *seen >= BELIEVED)
     }
 
     /// Forgets what was announced for a name that has been settled; not of frozen VMs, about whose changes

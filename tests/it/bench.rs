@@ -96,7 +96,7 @@ impl Bench {
     pub async fn stands(&self, name: &str) -> String {
         let status = self.status().await.expect("a status");
         let names = status["names"].as_array().expect("names").iter();
-        let claims = names.filter(|item| item["name"] == name).flat_map(|item| item["claims"].as_array());
+        let claims = names.filter(|item| item["name"] == name).filter_map(|item| item["claims"].as_array());
         let word = |claim: &Value, key: &str| claim[key].as_str().unwrap_or_default().to_owned();
         let mut lines: Vec<String> = claims
             .flatten()

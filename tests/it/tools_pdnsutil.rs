@@ -18,8 +18,8 @@ async fn edit_zone(lab: &Lab, zone: &str, script: &str) {
     let folder = lab.dns().await.config_dir();
     let editor = folder.join("editor.sh");
     // PowerDNS hands over the file behind the line to start at.
-    std::fs::write(&editor, format!("#!/bin/sh\nfor file; do :; done\n{script}\n")).unwrap();
-    std::fs::set_permissions(&editor, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(&editor, format!("#!/bin/sh\nfor file; do :; done\n{script}\n")).expect("a script");
+    std::fs::set_permissions(&editor, std::fs::Permissions::from_mode(0o755)).expect("its mode");
     let said = run(&folder, zone, &editor, "ya");
     assert!(said.contains("Detected the following changes"), "{zone}: {said}");
 }
@@ -42,7 +42,7 @@ fn run(folder: &Path, zone: &str, editor: &Path, input: &str) -> String {
 
 /// An account with a zone of its own, and a VM in it for each name; they count on from `from`.
 async fn tenant(lab: &Lab, domain: &str, zone: &str, from: usize, names: &[&str]) {
-    lab.db.zone(zone).await.unwrap();
+    lab.db.zone(zone).await.expect("a zone");
     let owner = lab.world().add_account(domain, zone, Some(zone));
     for (at, name) in names.iter().enumerate() {
         lab.world().create_vm(VmSpec::new(name, &owner).v4(&format!("192.0.2.{}", from + at)));

@@ -20,8 +20,8 @@ async fn entries(lab: &Lab) -> Vec<String> {
 
 async fn delete_by_sql(lab: &Lab, zone: &str) {
     let id = format!("(SELECT id FROM domains WHERE name = '{zone}')");
-    lab.db.exec(&format!("DELETE FROM records WHERE domain_id = {id}")).await.unwrap();
-    lab.db.exec(&format!("DELETE FROM domains WHERE name = '{zone}'")).await.unwrap();
+    lab.db.exec(&format!("DELETE FROM records WHERE domain_id = {id}")).await.expect("its rows go");
+    lab.db.exec(&format!("DELETE FROM domains WHERE name = '{zone}'")).await.expect("it goes");
 }
 
 async fn create_by_api(lab: &Lab) {
@@ -140,6 +140,11 @@ async fn a_dump_of_the_records_from_before_is_brought_up_to_date() {
     // operator's replacement, and what has come since is put back.
     assert_eq!(rows(&lab, "one.domain.com").await, "A 192.0.2.1 60");
     assert_eq!(rows(&lab, "three.domain.com").await, "A 192.0.2.3 60");
+    assert_eq!(
+        entries(&lab).await,
+        ["one.domain.com A 192.0.2.11 domain.com lost", "three.domain.com A 192.0.2.3 domain.com"],
+        "his claim is released: its entry waits for the row"
+    );
     // Rows of the VM that went have no entries any more.
     assert_eq!(rows(&lab, "two.domain.com").await, "A 192.0.2.2 60; AAAA 2001:db8::2 60");
     lab.forget_writes().await;
