@@ -30,8 +30,9 @@
 //! # Promises, and the tests that guard them
 //!
 //! 1. *Same state, no writes*: `main_job::a_second_pass_over_the_same_state_writes_nothing`.
-//! 2. *Only what it wrote*: the guards and the re-read, `powerdns_room`, `races`; the decision, `plan::decide`'s
-//!    property tests; what is taken over only at an operator's word, `adopt`, `migration`.
+//! 2. *Only what it wrote*: the guards and the re-read, `powerdns_room`, `races`; the decision, `plan`'s property
+//!    tests and `plan::model_test`, which holds histories of names against a naive model of design 3 to 5;
+//!    what is taken over only at an operator's word, `adopt`, `migration`.
 //! 3. *An operator's edit wins*: `ownership`, `races`, `released`, `foreign`, `tools_sql`, `tools_api`,
 //!    `tools_pdnsutil`, `tools_zone`; case by case `fixtures/verdicts.txt`.
 //! 4. *Absence is proved before it is believed*: `gone`, `wrong_answers`, `lost_rights`, `endings`.

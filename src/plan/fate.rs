@@ -101,8 +101,8 @@ impl Column<'_, '_> {
             }
             _ => false,
         };
-        let shared: Vec<usize> = (0..self.own.len()).filter(|at| shares(&self.own[*at])).collect();
-        for at in shared {
+        let beside: Vec<usize> = (0..self.own.len()).filter(|at| shares(&self.own[*at])).collect();
+        for at in beside {
             if let Some(owned) = self.own[at].verdict.owned() {
                 self.own[at].fate = self.dispensable(&self.own[at], owned);
             }

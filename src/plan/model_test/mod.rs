@@ -22,7 +22,7 @@ fn check(of: &str, steps: &[Step]) -> Result<(), TestCaseError> {
         past.dump();
         for line in step {
             past.act(line);
-            told += &format!("{line}\n");
+            told.extend([line, "\n"]);
         }
         told += "settle\n";
         let before = past.bed.clone();
@@ -82,7 +82,7 @@ fn check_town(steps: &[Step]) -> Result<(), TestCaseError> {
         for line in step {
             town.act(line);
             touched |= ["insert", "delete", "update"].iter().any(|word| line.starts_with(word));
-            told += &format!("{line}\n");
+            told.extend([line, "\n"]);
         }
         told += "settle\n";
         let (before, theirs, holders) = (town.picture(), town.theirs(), town.holders());

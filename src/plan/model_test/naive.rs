@@ -15,7 +15,8 @@ pub fn expect(bed: &Bed) -> Picture {
         // A holder that ends up with nothing at the name holds nothing: then the next one is served in the
         // same transaction.
         let mut held = holders(bed, forward);
-        loop {
+        for round in 0.. {
+            assert!(round < 20, "the name never comes to rest: {bed:#?}");
             let served = serve_order(bed, forward, &held);
             let next = settle(bed, &after, forward, &served);
             held = holders(&next, forward);
@@ -47,14 +48,14 @@ fn holders(bed: &Bed, forward: bool) -> Vec<Entry> {
 }
 
 /// Design 4: who has the name, as indexes of the bed's claims.
-fn serve_order(bed: &Bed, forward: bool, held: &[Entry]) -> Vec<usize> {
+fn serve_order(bed: &Bed, forward: bool, standing: &[Entry]) -> Vec<usize> {
     let mut claims: Vec<(usize, &Claim)> =
         bed.claims.iter().enumerate().filter(|(_, claim)| is_claims_column(claim, forward)).collect();
     claims.sort_by_key(|(_, claim)| (claim.created, claim.vm));
     let groups: Vec<_> = claims.iter().filter(|(_, claim)| claim.kind == Kind::Group).collect();
     if !groups.is_empty() {
         let holds = |claim: &Claim| {
-            held.iter().any(|entry| entry.kind == Kind::Group && entry.account == claim.account)
+            standing.iter().any(|entry| entry.kind == Kind::Group && entry.account == claim.account)
         };
         let first = groups.iter().find(|(_, claim)| holds(claim)).unwrap_or(&groups[0]);
         let mut members: Vec<usize> =
@@ -62,7 +63,7 @@ fn serve_order(bed: &Bed, forward: bool, held: &[Entry]) -> Vec<usize> {
         members.sort_unstable();
         return members;
     }
-    let holds = |claim: &Claim| held.iter().any(|entry| (entry.vm, entry.kind) == (claim.vm, claim.kind));
+    let holds = |claim: &Claim| standing.iter().any(|entry| (entry.vm, entry.kind) == (claim.vm, claim.kind));
     for (shared, holder) in [(true, true), (true, false), (false, true), (false, false)] {
         let found = claims.iter().find(|(_, claim)| claim.shared == shared && holds(claim) == holder);
         if let Some((at, _)) = found {
@@ -134,30 +135,30 @@ fn settle(bed: &Bed, so_far: &Bed, forward: bool, served: &[usize]) -> Bed {
 /// another of equal content.
 fn choose_ends(bed: &Bed, lines: &mut [Line], served: &[usize], takes: bool) {
     let home = home(bed);
-    let serving = serving(bed, served);
+    let claims = serving(bed, served);
     let wants = |claim: &Claim, entry: &Entry| {
         contents(bed, claim).contains(&(entry.rtype.clone(), entry.content.clone()))
     };
     for line in lines.iter_mut() {
         let entry = &line.entry;
-        let standing = standing(bed, entry);
-        let gone = matches!(standing, Standing::Gone { .. });
+        let stance = standing(bed, entry);
+        let gone = matches!(stance, Standing::Gone { .. });
         let here = line.zone == home;
-        let lives = lives(bed, line);
+        let ended = !lives(bed, line);
         line.end = match line.verdict {
             Verdict::NoZone if bed.zone_gone => End::Ends,
             Verdict::NoZone => End::Stays,
-            Verdict::Deleted if lives && (entry.on_hold || !bed.settings.recreate) => End::Stays,
+            Verdict::Deleted if !ended && (entry.on_hold || !bed.settings.recreate) => End::Stays,
             Verdict::Deleted => End::Ends,
-            _ if line.hands_off && !lives => End::Ends,
-            _ if line.hands_off || standing == Standing::Keep => End::Stays,
+            _ if line.hands_off && ended => End::Ends,
+            _ if line.hands_off || stance == Standing::Keep => End::Stays,
             _ => {
-                let mut takers =
+                let mut able =
                     served.iter().filter(|at| here && home.is_some() && wants(&bed.claims[**at], entry));
-                let own = takers.clone().find(|at| line.is_of(&bed.claims[**at]));
-                match own.or(takers.next().filter(|_| takes)) {
+                let own = able.clone().find(|at| line.is_of(&bed.claims[**at]));
+                match own.or(able.next().filter(|_| takes)) {
                     Some(at) => End::Serves(*at),
-                    None if may_go(bed, line, gone, &serving) => End::Goes,
+                    None if may_go(bed, line, gone, &claims) => End::Goes,
                     None => End::Stays,
                 }
             }
@@ -171,7 +172,7 @@ fn choose_ends(bed: &Bed, lines: &mut [Line], served: &[usize], takes: bool) {
         if line.end != End::Goes {
             continue;
         }
-        let successor = serving.iter().filter(|claim| line.is_of(claim)).any(|claim| {
+        let successor = claims.iter().filter(|claim| line.is_of(claim)).any(|claim| {
             contents(bed, claim).iter().any(|(rtype, content)| {
                 *rtype == line.entry.rtype
                     && !served_lines
@@ -183,7 +184,7 @@ fn choose_ends(bed: &Bed, lines: &mut [Line], served: &[usize], takes: bool) {
         let fellow = |claim: &Claim| {
             (claim.kind, line.entry.kind) == (Kind::Group, Kind::Group) && claim.account == line.entry.account
         };
-        let makes_way = gone && serving.iter().any(|claim| !fellow(claim));
+        let makes_way = gone && claims.iter().any(|claim| !fellow(claim));
         let allowed = match bed.settings.mode {
             Mode::Sync => true,
             Mode::UpsertOnly => successor || makes_way,

@@ -10,7 +10,7 @@
 
 use super::super::{
     Decision, Losses, Mode, NameState, Settings, Standing,
-    bed::{name, short},
+    bed::{content, name, short},
     decide,
 };
 use super::history::{Step, any_of};
@@ -41,9 +41,12 @@ pub fn steps(edits: bool) -> impl Strategy<Value = Vec<Step>> {
     let end =
         (any_of(&["destroy", "destroy", "freeze"]), 1..5_u32).prop_map(|(how, vm)| format!("{how} {vm}"));
     let at = any_of(&["web.a.org", "web.c.org", "www-00000001.a.org", "1.2.0.192.in-addr.arpa"]);
-    let insert = (at, any_of(&[".1", ".9"])).prop_map(|(at, what)| match at.ends_with("arpa") {
-        true => format!("insert {at} PTR x{what}.org"),
-        false => format!("insert {at} A {what}"),
+    let insert = (at, any_of(&[".1", ".9"])).prop_map(|(at, what)| {
+        if at.ends_with("arpa") {
+            format!("insert {at} PTR x{what}.org")
+        } else {
+            format!("insert {at} A {what}")
+        }
     });
     let update =
         (0..12_u32, any_of(&[".1", ".9", "disabled"])).prop_map(|(at, how)| format!("update {at} {how}"));
@@ -118,7 +121,7 @@ impl Town {
             "freeze" => {}
             "insert" => {
                 let rtype = RecordType::read(Some(words[2]));
-                let what = super::super::bed::content(&rtype, words[3]);
+                let what = content(&rtype, words[3]);
                 let row = self.row(&name(words[1]), rtype, what, Ttl(60));
                 self.theirs.insert(row.id, row.clone());
                 self.rows.push(row);
@@ -135,7 +138,7 @@ impl Town {
                     match words[2] {
                         "disabled" => row.disabled = true,
                         what if row.rtype == RecordType::A => {
-                            row.content = super::super::bed::content(&row.rtype, what)
+                            row.content = content(&row.rtype, what);
                         }
                         what => row.content = Content::read(&row.rtype, &format!("x{what}.org")),
                     }
