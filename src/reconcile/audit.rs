@@ -123,7 +123,7 @@ impl Audit {
         world.note_missing_zones(&self.missing_zones.keys().copied().collect());
         let mut expected = Vec::new();
         // A name that was settled while this audit was under way was settled before its zone counted as gone.
-        let gone = self.missing_zones.iter().filter(|(zone, _)| world.is_gone(**zone));
+        let gone = self.missing_zones.iter().filter(|(zone, _)| world.is_zone_gone(**zone));
         let mut marks: HashSet<OwnerName> = gone.flat_map(|(_, names)| names.iter().cloned()).collect();
         for known in world.inventory.iter() {
             self.expect(world, &world.claims_of(known.vm()), &mut expected, &mut marks);

@@ -269,11 +269,11 @@ impl World {
 
     /// Whether the entry's zone has been missing for two resyncs.
     pub fn zone_gone(&self, entry: &Entry) -> bool {
-        self.is_gone(entry.zone)
+        self.is_zone_gone(entry.zone)
     }
 
     /// Whether the zone of this id has been missing for two resyncs.
-    pub fn is_gone(&self, zone: ZoneId) -> bool {
+    pub fn is_zone_gone(&self, zone: ZoneId) -> bool {
         self.missing_zones.get(&zone).is_some_and(|seen| *seen >= BELIEVED)
     }
 
