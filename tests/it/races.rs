@@ -53,7 +53,7 @@ async fn seen(lab: &Lab, condition: &str) {
         "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND {condition}"
     );
     poll(&format!("a statement waits: {condition}"), LIMIT, async || {
-        let waiting: Vec<u64> = lab.db.query(&sql).await.unwrap();
+        let waiting: Vec<u64> = lab.db.query(&sql).await.expect("the database answers");
         if waiting[0] > 0 { Ok(()) } else { Err("nobody waits".into()) }
     })
     .await;
@@ -61,12 +61,12 @@ async fn seen(lab: &Lab, condition: &str) {
 
 /// Runs a pass that plans before an operator's statement and goes on after it.
 async fn race(lab: &Lab, statement: &str) {
-    let mut operator = lab.db.admin.get_conn().await.unwrap();
-    operator.query_drop("START TRANSACTION").await.unwrap();
-    operator.query_drop(statement).await.unwrap();
+    let mut operator = lab.db.admin.get_conn().await.expect("the database answers");
+    operator.query_drop("START TRANSACTION").await.expect("the database answers");
+    operator.query_drop(statement).await.expect("the database answers");
     let pass = pass(lab);
     waits(lab, &lab.db.user).await;
-    operator.query_drop("COMMIT").await.unwrap();
+    operator.query_drop("COMMIT").await.expect("the database answers");
     well(pass).await;
 }
 
@@ -162,15 +162,15 @@ async fn gate(lab: &Lab) -> Conn {
         "CREATE TRIGGER gate BEFORE UPDATE ON cs_powerdns_owner FOR EACH ROW BEGIN \
          IF NEW.fence <> OLD.fence THEN DO GET_LOCK('{lock}', 25); DO RELEASE_LOCK('{lock}'); END IF; END"
     );
-    lab.db.exec(&trigger).await.unwrap();
-    let mut gate = lab.db.admin.get_conn().await.unwrap();
-    gate.query_drop(format!("DO GET_LOCK('{lock}', 0)")).await.unwrap();
+    lab.db.exec(&trigger).await.expect("the database answers");
+    let mut gate = lab.db.admin.get_conn().await.expect("the database answers");
+    gate.query_drop(format!("DO GET_LOCK('{lock}', 0)")).await.expect("the database answers");
     gate
 }
 
 async fn open(lab: &Lab, mut gate: Conn) {
-    gate.query_drop(format!("DO RELEASE_LOCK('gate_{}')", lab.db.name)).await.unwrap();
-    lab.db.exec("DROP TRIGGER gate").await.unwrap();
+    gate.query_drop(format!("DO RELEASE_LOCK('gate_{}')", lab.db.name)).await.expect("the database answers");
+    lab.db.exec("DROP TRIGGER gate").await.expect("the database answers");
 }
 
 /// An operator's request to the API arrives while our transaction is complete but for its fence: it waits
@@ -183,7 +183,7 @@ async fn behind(lab: &Lab, rrset: serde_json::Value) {
     let his = patch(lab, rrset).await;
     waits(lab, &lab.db.pdns_user).await;
     open(lab, gate).await;
-    his.await.unwrap();
+    his.await.expect("the database answers");
     well(pass).await;
 }
 
@@ -216,7 +216,7 @@ async fn with_web(test: &str) -> (Lab, String) {
     example(&lab).await;
     let kind = "INSERT INTO domainmetadata (domain_id, kind, content) SELECT id, 'SOA-EDIT-API', 'DEFAULT' \
                 FROM domains WHERE name = 'domain.com'";
-    lab.db.exec(kind).await.unwrap();
+    lab.db.exec(kind).await.expect("an answer");
     let id = lab.world().create_vm(vm("web", "192.0.2.1"));
     sync(&lab, &[]).await;
     (lab, id)
@@ -229,8 +229,8 @@ async fn settled(lab: &Lab, rows: &[&str], owned: &[&str]) {
     assert_eq!(stands(lab, "web.domain.com").await, rows, "rows after a pass");
     assert_eq!(entries(lab, "web.domain.com").await, owned, "entries after a pass");
     let sql = "SELECT serial FROM cs_powerdns_zone WHERE name = 'domain.com'";
-    let written: Vec<u32> = lab.db.query(sql).await.unwrap();
-    let serial = lab.db.serial(ZONE).await.unwrap();
+    let written: Vec<u32> = lab.db.query(sql).await.expect("an answer");
+    let serial = lab.db.serial(ZONE).await.expect("an answer");
     assert!(serial >= written[0], "the serial {serial} is lower than {}, which we wrote", written[0]);
 }
 
