@@ -200,20 +200,22 @@ impl<'a, 's: 'a> Column<'a, 's> {
         column
     }
 
-    /// Ranks the claims, given who holds the name. Returns whether others have it now.
-    pub fn rank(&mut self, claims: &[Claim], holdings: &[Holding], forward: bool) -> bool {
+    /// Ranks the claims, given who holds the name.
+    pub fn rank(&mut self, claims: &[Claim], holdings: &[Holding], forward: bool) {
         let ranking = if forward { rank_forward(claims, holdings) } else { rank_ptr(claims, holdings) };
         let set =
             |of: &[&Claim]| -> HashSet<*const Claim> { of.iter().map(|one| ptr::from_ref(*one)).collect() };
         let (serving, overflow) = (set(ranking.serving()), set(&ranking.overflow));
         let writable = self.state.zone.is_ok();
-        let mut moved = false;
         for (want, claim) in self.wants.iter_mut().zip(claims) {
             let served = writable && serving.contains(&ptr::from_ref(claim));
-            moved |= served != want.served;
             (want.served, want.overflow) = (served, overflow.contains(&ptr::from_ref(claim)));
         }
-        moved
+    }
+
+    /// Which claims have the name.
+    pub fn served(&self) -> Vec<bool> {
+        self.wants.iter().map(|want| want.served).collect()
     }
 
     /// Who holds the name by entries of ours that stay.

@@ -23,18 +23,26 @@ pub fn decide(state: &NameState<'_>, settings: &Settings, losses: Losses) -> Dec
             continue;
         }
         let mut column = Column::new(state, settings, own, &claims, forward, losses);
+        if claims.len() < 2 {
+            decide_column(&mut column, &mut decision);
+            continue;
+        }
         // A holder that ends up with nothing at the name (its rows go, and an operator's keep it from new
         // ones) holds it no more. Whoever is next is served in the same transaction, or the next pass would
-        // find something to do. Each round takes the name from one holder more.
+        // find something to do. Each round takes the name from one holder more, and gives it to nobody who
+        // had it before: an unconfirmed reverse name would keep the very row that its last holder gave up.
         let base = decision.clone();
-        for _ in 0..=claims.len() {
+        let mut had: Vec<Vec<bool>> = Vec::new();
+        loop {
+            had.push(column.served());
             decision = base.clone();
             decide_column(&mut column, &mut decision);
             let added = decision.inserts[base.inserts.len()..].iter();
             let adds = |claim: &&Claim| added.clone().any(|row| (row.vm, row.kind) == (claim.vm, claim.kind));
             let mut holdings = column.holdings();
             holdings.extend(claims.iter().filter(adds).map(holding_of));
-            if claims.len() < 2 || !column.rank(&claims, &holdings, forward) {
+            column.rank(&claims, &holdings, forward);
+            if had.contains(&column.served()) {
                 break;
             }
         }

@@ -104,7 +104,7 @@ async fn a_running_controller_freezes_and_thaws_by_events_alone() {
     let known = looks(&controller).await;
     lab.world().set_address(&id, Some("192.0.2.7"), None);
     lab.world().rename_vm(&second, "newer");
-    looked(&lab, known, 3.0, &controller).await;
+    looked(&lab, known, 2.0, &controller).await;
     assert_eq!(published(&lab).await, before, "while the account is in no listing");
     lab.world().list_account(&account, true);
     lab.world().set_account_state(&account, "enabled");

@@ -13,15 +13,15 @@ pub fn expect(bed: &Bed) -> Picture {
     let mut after = bed.clone();
     for forward in [true, false] {
         // A holder that ends up with nothing at the name holds nothing: then the next one is served in the
-        // same transaction. Once for each claim at most: where an unconfirmed reverse name would keep the row
-        // that makes another one the holder again, no end is better than the other.
+        // same transaction, and nobody who had the name before.
         let mut held = holders(bed, forward);
-        let rounds = bed.claims.iter().filter(|claim| is_claims_column(claim, forward)).count();
-        for round in 0..=rounds {
+        let mut had = Vec::new();
+        loop {
             let served = serve_order(bed, forward, &held);
             let next = settle(bed, &after, forward, &served);
+            had.push(served);
             held = holders(&next, forward);
-            if serve_order(bed, forward, &held) == served || round == rounds {
+            if had.contains(&serve_order(bed, forward, &held)) {
                 after = next;
                 break;
             }
