@@ -1,13 +1,13 @@
 //! `approve`: lets held sets through.
 
-use super::{ApproveArgs, Exit, services, services::patiently};
+use super::{ApproveArgs, Exit, services};
 use crate::{
     config::Config,
     metrics::Metrics,
     model::HeldSet,
     plan::held_line,
     powerdns::{Database, Reader},
-    reconcile::Aim,
+    reconcile::{Aim, patiently},
     supervise,
 };
 use anyhow::{Context, Result, bail};

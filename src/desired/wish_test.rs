@@ -31,17 +31,7 @@ fn owners(account: Option<&str>, domain: Option<&str>, parent: Option<&str>) -> 
 }
 
 fn zone(id: ZoneId, name: &str) -> Zone {
-    Zone {
-        id,
-        name: ZoneName::parse(name).unwrap(),
-        kind: ZoneKind::Native,
-        presigned: false,
-        dnssec: Dnssec::Unsigned,
-        bad_nsec3param: false,
-        soa: SoaContent::parse("ns1.example.org hostmaster.example.org 1 2 3 4 5").ok(),
-        serial_kind: SerialKind::Default,
-        last_serial: None,
-    }
+    Zone::sample(id, &ZoneName::parse(name).unwrap())
 }
 
 /// Zones of these names; `!` in front makes one SECONDARY.

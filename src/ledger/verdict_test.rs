@@ -5,8 +5,7 @@ use super::{
     verdict::{Verdict, assess},
 };
 use crate::model::{
-    AccountId, Content, Dnssec, Entry, Kind, OwnerName, RecordId, RecordType, Row, SerialKind, SoaContent,
-    Ttl, VmId, Zone, ZoneId, ZoneKind, Zones,
+    AccountId, Content, Entry, Kind, OwnerName, RecordId, RecordType, Row, Ttl, VmId, Zone, ZoneId, Zones,
 };
 use std::{collections::HashMap, fmt::Write as _};
 
@@ -21,20 +20,6 @@ fn content(rtype: &RecordType, text: &str) -> Content {
         None => text.to_owned(),
     };
     Content::read(rtype, &long)
-}
-
-fn zone(id: ZoneId, name: &OwnerName) -> Zone {
-    Zone {
-        id,
-        name: name.clone(),
-        kind: ZoneKind::Native,
-        presigned: false,
-        dnssec: Dnssec::Unsigned,
-        bad_nsec3param: false,
-        soa: SoaContent::parse("ns1 host 1 2 3 4 5").ok(),
-        serial_kind: SerialKind::Default,
-        last_serial: None,
-    }
 }
 
 /// The facts of a case that a verdict depends on. The language is that of `plan::bed`.
@@ -113,7 +98,8 @@ impl Facts {
     }
 
     fn verdicts(&self) -> String {
-        let zones = Zones::new(self.zones.iter().map(|(id, name)| zone(*id, name)), self.former.clone());
+        let zones =
+            Zones::new(self.zones.iter().map(|(id, name)| Zone::sample(*id, name)), self.former.clone());
         let own: Vec<&Entry> = self.entries.iter().filter(|entry| &*entry.owner == "default").collect();
         let here: Vec<Row> = self.rows.iter().filter(|row| row.name == self.name).cloned().collect();
         let zone_of = |entry: &Entry| zones.of_entry(entry.zone, &entry.name).map(|zone| zone.id);

@@ -124,6 +124,22 @@ pub struct Zone {
 }
 
 impl Zone {
+    /// An ordinary zone, for tests: native, unsigned, with a SOA.
+    #[cfg(test)]
+    pub(crate) fn sample(id: ZoneId, name: &OwnerName) -> Self {
+        Self {
+            id,
+            name: name.clone(),
+            kind: ZoneKind::Native,
+            presigned: false,
+            dnssec: Dnssec::Unsigned,
+            bad_nsec3param: false,
+            soa: SoaContent::parse("ns1 host 1 2 3 4 5").ok(),
+            serial_kind: SerialKind::Default,
+            last_serial: None,
+        }
+    }
+
     /// Why the zone is never written, if it is not.
     pub fn unwritable(&self) -> Option<Unwritable> {
         match self.kind {

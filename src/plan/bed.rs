@@ -22,8 +22,8 @@
 
 use super::{Decision, Losses, Mode, NameState, Settings, Standing, decide};
 use crate::model::{
-    AccountId, Barrier, Claim, Content, Dnssec, Entry, HeldSet, Kind, OwnerName, RecordId, RecordType, Row,
-    SerialKind, SoaContent, Ttl, Unwritable, VmId, Zone, ZoneId, ZoneKind, Zones,
+    AccountId, Barrier, Claim, Content, Entry, HeldSet, Kind, OwnerName, RecordId, RecordType, Row, Ttl,
+    Unwritable, VmId, Zone, ZoneId, ZoneKind, Zones,
 };
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -253,17 +253,7 @@ impl Bed {
 
     /// Does something with the name as a decision sees it.
     pub fn with_state<T>(&self, work: impl FnOnce(&NameState<'_>) -> T) -> T {
-        let zone = |(id, name): &(ZoneId, OwnerName)| Zone {
-            id: *id,
-            name: name.clone(),
-            kind: ZoneKind::Native,
-            presigned: false,
-            dnssec: Dnssec::Unsigned,
-            bad_nsec3param: false,
-            soa: SoaContent::parse("ns1 host 1 2 3 4 5").ok(),
-            serial_kind: SerialKind::Default,
-            last_serial: None,
-        };
+        let zone = |(id, name): &(ZoneId, OwnerName)| Zone::sample(*id, name);
         let zones = Zones::new(self.zones.iter().map(zone), self.former.clone());
         let at = match &self.barrier {
             Some(barrier) => Err(barrier.clone()),

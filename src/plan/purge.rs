@@ -80,9 +80,7 @@ const PURGED: &str = "purged";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{
-        AccountId, Content, Dnssec, Kind, RecordType, SerialKind, SoaContent, Ttl, VmId, ZoneKind,
-    };
+    use crate::model::{AccountId, Content, Kind, RecordType, Ttl, VmId};
     use std::collections::HashMap;
 
     fn name(text: &str) -> OwnerName {
@@ -90,17 +88,7 @@ mod tests {
     }
 
     fn zones() -> Zones {
-        let zone = Zone {
-            id: 1,
-            name: name("a.org"),
-            kind: ZoneKind::Native,
-            presigned: false,
-            dnssec: Dnssec::Unsigned,
-            bad_nsec3param: false,
-            soa: Some(SoaContent::parse("a b 1 2 3 4 5").unwrap()),
-            serial_kind: SerialKind::Default,
-            last_serial: None,
-        };
+        let zone = Zone::sample(1, &name("a.org"));
         Zones::new([zone], HashMap::new())
     }
 

@@ -4,9 +4,8 @@ use super::{audit::Audit, world::World};
 use crate::{
     desired::{self, OwnerIndex},
     model::{
-        Account, AccountId, Content, Dnssec, Domain, DomainId, Entry, Kind, NetworkId, NetworkKind, Nic,
-        NicId, OwnerKey, OwnerName, Owners, ReadSeq, RecordType, Row, SerialKind, SoaContent, Ttl, Vm, VmId,
-        VmState, Zone, ZoneId, ZoneKind, Zones,
+        Account, AccountId, Content, Domain, DomainId, Entry, Kind, NetworkId, NetworkKind, Nic, NicId,
+        OwnerKey, OwnerName, Owners, ReadSeq, RecordType, Row, Ttl, Vm, VmId, VmState, Zone, ZoneId, Zones,
     },
     plan::Standing,
 };
@@ -19,17 +18,7 @@ fn name(text: &str) -> OwnerName {
 }
 
 fn zone(id: ZoneId, apex: &str) -> Zone {
-    Zone {
-        id,
-        name: name(apex),
-        kind: ZoneKind::Native,
-        presigned: false,
-        dnssec: Dnssec::Unsigned,
-        bad_nsec3param: false,
-        soa: Some(SoaContent::parse("ns. host. 1 2 3 4 5").unwrap()),
-        serial_kind: SerialKind::Default,
-        last_serial: None,
-    }
+    Zone::sample(id, &name(apex))
 }
 
 fn owners(suffix: &str) -> OwnerIndex {

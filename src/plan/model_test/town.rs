@@ -17,9 +17,8 @@ use super::history::{Step, any_of};
 use crate::{
     desired::{self, OwnerIndex, Verdict, wish},
     model::{
-        Account, AccountId, Claim, Content, Dnssec, Domain, DomainId, Entry, Kind, NetworkId, NetworkKind,
-        Nic, NicId, OwnerKey, OwnerName, Owners, RecordType, Row, SerialKind, SoaContent, Ttl, Vm, VmId,
-        VmState, Zone, ZoneKind, Zones,
+        Account, AccountId, Claim, Content, Domain, DomainId, Entry, Kind, NetworkId, NetworkKind, Nic,
+        NicId, OwnerKey, OwnerName, Owners, RecordType, Row, Ttl, Vm, VmId, VmState, Zone, Zones,
     },
 };
 use proptest::prelude::*;
@@ -75,17 +74,7 @@ fn account(number: u128, label: &str, suffix: Option<&str>) -> Account {
 }
 
 fn zone(id: u32, apex: &str) -> Zone {
-    Zone {
-        id,
-        name: name(apex),
-        kind: ZoneKind::Native,
-        presigned: false,
-        dnssec: Dnssec::Unsigned,
-        bad_nsec3param: false,
-        soa: SoaContent::parse("ns1 host 1 2 3 4 5").ok(),
-        serial_kind: SerialKind::Default,
-        last_serial: None,
-    }
+    Zone::sample(id, &name(apex))
 }
 
 impl Town {

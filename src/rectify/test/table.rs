@@ -1,9 +1,7 @@
 //! A table of one zone, to which batches are applied as the writer would.
 
 use super::super::{Rectified, rectify_zone};
-use crate::model::{
-    Content, Dnssec, NewRow, OwnerName, RecordId, RecordType, Row, SerialKind, Ttl, Zone, ZoneKind,
-};
+use crate::model::{Content, Dnssec, NewRow, OwnerName, RecordId, RecordType, Row, Ttl, Zone};
 
 pub const ZONE: u32 = 7;
 
@@ -12,17 +10,7 @@ pub fn name(text: &str) -> OwnerName {
 }
 
 pub fn zone(apex: &str, dnssec: Dnssec) -> Zone {
-    Zone {
-        id: ZONE,
-        name: name(apex),
-        kind: ZoneKind::Native,
-        presigned: false,
-        dnssec,
-        bad_nsec3param: false,
-        soa: None,
-        serial_kind: SerialKind::Default,
-        last_serial: None,
-    }
+    Zone { dnssec, soa: None, ..Zone::sample(ZONE, &name(apex)) }
 }
 
 pub fn nsec3(iterations: u16, salt: &[u8], opt_out: bool, narrow: bool) -> Dnssec {
