@@ -189,6 +189,18 @@ impl ApiError {
         }
     }
 
+    /// Whether the call may have failed for what one of the VMs is that it asked about.
+    pub(super) fn may_be_about_one(&self) -> bool {
+        matches!(
+            self,
+            Self::Internal { .. }
+                | Self::Permission { .. }
+                | Self::Param { .. }
+                | Self::BadBody { .. }
+                | Self::Incomplete { .. }
+        )
+    }
+
     /// The page size that the server allows, if it refused ours.
     pub(super) fn allowed_page_size(&self) -> Option<usize> {
         match self {

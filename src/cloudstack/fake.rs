@@ -36,6 +36,8 @@ pub(super) struct Fake {
     pub(super) count_lie: i64,
     /// Answers to give instead, last first: HTTP status and body.
     pub(super) faults: Vec<(u16, String)>,
+    /// VMs that make each call fail that asks for them.
+    pub(super) stumbles: Vec<VmId>,
     /// A VM to delete after so many listing pages.
     pub(super) delete_after: Option<usize>,
     /// Queries received.
@@ -58,6 +60,7 @@ pub(super) async fn start(version: &'static str, vms: usize) -> (Client, Shared,
         max_page: 500,
         count_lie: 0,
         faults: Vec::new(),
+        stumbles: Vec::new(),
         delete_after: None,
         queries: Vec::new(),
     }));
@@ -142,6 +145,9 @@ impl Fake {
             ("", one) => Some(vec![one.parse().unwrap()]),
             (many, _) => Some(many.split(',').map(|id| id.parse().unwrap()).collect()),
         };
+        if ids.iter().flatten().any(|id| self.stumbles.contains(id)) {
+            return error(530, "Internal error executing command");
+        }
         let known = |id: &VmId| self.removed.contains(id) || self.vms.iter().any(|vm| vm.id == *id);
         if let Some(dead) = ids.iter().flatten().find(|id| !known(id)) {
             return error(

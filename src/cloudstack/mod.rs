@@ -32,3 +32,4 @@ mod fake;
 pub use client::{Client, Settings};
 pub use error::{ApiError, Refusal};
 pub use listing::VmListing;
+pub use look::Looked;

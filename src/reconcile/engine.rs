@@ -106,7 +106,8 @@ pub struct Engine {
     pub(super) listed: bool,
     /// An audit has ended since the lease was taken.
     pub(super) audited: bool,
-    /// How many proofs of absence each resync that ended well has left open, for one-shot runs.
+    /// How many proofs of absence each resync that ended well has left open; of a controller that serves, the
+    /// last three.
     pub(super) open_proofs: Vec<usize>,
     /// The serial of each zone, and when we wrote it.
     pub(super) serials: HashMap<ZoneId, (Serial, Moment)>,

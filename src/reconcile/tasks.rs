@@ -1,7 +1,8 @@
 //! Child tasks: they read, and hand over what they read. None touches the inventory.
 
 use crate::{
-    cloudstack::{ApiError, Client, VmListing},
+    cloudstack::{ApiError, Client, Looked, VmListing},
+    metrics::chain,
     model::{Complete, Entry, LeftBehind, OwnerName, Owners, ReadSeq, Row, Vm, VmId, ZoneId, Zones},
     powerdns::{DbError, Reader},
 };
@@ -23,7 +24,7 @@ pub enum Note {
         /// When the read began.
         read: ReadSeq,
         /// The answer.
-        answer: Result<Vec<(VmId, Option<Vm>)>, ApiError>,
+        answer: Result<Looked, ApiError>,
     },
     /// All owners.
     Owners(Result<Complete<Owners>, ApiError>),
@@ -184,12 +185,13 @@ impl Tasks {
         });
     }
 
-    /// Reads everything: owners, zones, VMs and, with `audit`, the ledger.
-    pub fn resync(&mut self, listing: ReadSeq, audit: bool) {
+    /// Reads everything: owners, zones, VMs and, with `audit`, the ledger. `strict`: a look-up that fails for
+    /// one VM alone fails all of it, since nobody will ask again.
+    pub fn resync(&mut self, listing: ReadSeq, audit: bool, strict: bool) {
         let (client, reader, notes) = (self.client.clone(), self.reader.clone(), self.notes.clone());
         self.reap();
         self.resync = Some(self.running.spawn(async move {
-            let note = match resync(&client, &reader, &notes, listing, audit).await {
+            let note = match resync(&client, &reader, &notes, listing, audit, strict).await {
                 Ok(()) => Note::Audited { listing },
                 Err(failure) => Note::Failed { listing, failure },
             };
@@ -227,6 +229,7 @@ async fn resync(
     notes: &mpsc::Sender<Note>,
     read: ReadSeq,
     audit: bool,
+    strict: bool,
 ) -> Result<(), Failure> {
     let owners = client.owners().await.map_err(Failure::Api)?;
     let _ = notes.send(Note::Owners(Ok(owners))).await;
@@ -243,8 +246,15 @@ async fn resync(
     let mut wanted = wanted.await.unwrap_or_default();
     wanted.truncate(LOOKUPS);
     for ids in wanted.chunks(200) {
-        let answer = client.look_up(ids).await.map_err(Failure::Api)?;
-        let _ = notes.send(Note::Lacking { listing: read, answer }).await;
+        let mut looked = client.look_up(ids).await.map_err(Failure::Api)?;
+        if let Some((vm, error)) = looked.failed.pop() {
+            if strict {
+                return Err(Failure::Api(error));
+            }
+            let (error, others) = (chain(&error), looked.failed.len());
+            tracing::warn!(%vm, others, %error, "a look-up fails for this VM: its absence stays unproved");
+        }
+        let _ = notes.send(Note::Lacking { listing: read, answer: looked.found }).await;
     }
     if !audit {
         return Ok(());

@@ -43,7 +43,7 @@ impl Engine {
             self.world.begin_listing(!self.audited);
             self.board.begin_pass(Instant::now());
             self.zones_begun = now;
-            self.tasks.resync(read, self.may_write());
+            self.tasks.resync(read, self.may_write(), self.settings.aim != Aim::Serve);
         }
         if self.owners_wanted
             && now >= self.owners_due

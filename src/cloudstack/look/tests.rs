@@ -6,7 +6,7 @@ use crate::cloudstack::fake::{error, id, start};
 async fn look(client: &Client, ids: &[usize]) -> Vec<(VmId, bool)> {
     let ids: Vec<VmId> = ids.iter().copied().map(id).collect();
     let mut found: Vec<(VmId, bool)> =
-        client.look_up(&ids).await.unwrap().into_iter().map(|(id, vm)| (id, vm.is_some())).collect();
+        client.look_up(&ids).await.unwrap().found.into_iter().map(|(id, vm)| (id, vm.is_some())).collect();
     found.sort_unstable();
     found
 }
@@ -85,4 +85,24 @@ async fn a_vm_that_cannot_be_read_is_neither_there_nor_lacking() {
         assert_eq!(look(&client, &[1]).await, []);
         assert_eq!(metrics.api.unreadable.get(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_vm_about_which_the_api_errs_keeps_no_other_from_being_looked_at() {
+    let (client, fake, metrics) = start("4.20.3.0", 150).await;
+    fake.lock().unwrap().stumbles = vec![id(7), id(9)];
+    let ids: Vec<VmId> = (0..200).map(id).collect();
+    let looked = client.look_up(&ids).await.unwrap();
+    let mut failed: Vec<VmId> = looked.failed.iter().map(|(id, _)| *id).collect();
+    failed.sort_unstable();
+    assert_eq!(failed, [id(7), id(9)]);
+    assert_eq!(looked.found.iter().filter(|(_, vm)| vm.is_some()).count(), 148);
+    assert_eq!(looked.found.iter().filter(|(_, vm)| vm.is_none()).count(), 50);
+    assert!(client.look_up(&[id(7)]).await.is_err(), "alone it tells nothing about the API");
+    // Where the API errs about everything, it is not asked about everything.
+    let before = metrics.api.requests.get();
+    fake.lock().unwrap().stumbles = ids.clone();
+    assert!(client.look_up(&ids).await.is_err());
+    let calls = metrics.api.requests.get() - before;
+    assert!(calls < 400, "{calls} calls");
 }
