@@ -46,19 +46,23 @@ pub enum SerialKind {
 }
 
 impl SerialKind {
-    /// Reads the metadata `SOA-EDIT-API` and `SOA-EDIT`, which count in any case.
+    /// Reads the metadata `SOA-EDIT-API` and `SOA-EDIT`, which count in any case. As the API of PowerDNS
+    /// does, which takes a word that it does not know for INCREASE.
     ///
     /// SOA-EDIT and SOA-EDIT-INCREASE store what the output-side SOA-EDIT makes of the serial. That matters
     /// where the latter lifts every lower serial to the week's beginning: one more would be lifted to the
-    /// same, and no secondary would hear of the change.
+    /// same, and no secondary would hear of the change. INCREMENT-WEEKS adds as much to each: one more will
+    /// do.
     pub fn read(api: Option<&str>, edit: Option<&str>) -> Self {
         let upper = |text: Option<&str>| text.map(str::to_ascii_uppercase).unwrap_or_default();
         match (&*upper(api), &*upper(edit)) {
+            ("" | "DEFAULT", _) => Self::Default,
+            ("EPOCH", _)
+            | ("SOA-EDIT" | "SOA-EDIT-INCREASE", "EPOCH")
+            | ("SOA-EDIT-INCREASE", "INCEPTION-EPOCH") => Self::Epoch,
+            ("SOA-EDIT", "INCEPTION-EPOCH") => Self::WeekEpoch,
             ("SOA-EDIT" | "SOA-EDIT-INCREASE", "INCEPTION-INCREMENT") => Self::WeekDay,
-            ("SOA-EDIT" | "SOA-EDIT-INCREASE", "INCEPTION-EPOCH") => Self::WeekEpoch,
-            ("SOA-EDIT" | "SOA-EDIT-INCREASE", "EPOCH") | ("EPOCH", _) => Self::Epoch,
-            ("INCREASE" | "SOA-EDIT" | "SOA-EDIT-INCREASE", _) => Self::Increase,
-            _ => Self::Default,
+            _ => Self::Increase,
         }
     }
 }
@@ -181,8 +185,8 @@ mod tests {
         assert_eq!(moved(1_795_000_000, SerialKind::Epoch, None), 1_795_000_001);
         assert_eq!(moved(7, SerialKind::WeekDay, None), 2_026_111_901);
         assert_eq!(moved(2_026_111_901, SerialKind::WeekDay, None), 2_026_111_902);
-        assert_eq!(moved(7, SerialKind::WeekEpoch, None), 1_794_614_400);
-        assert_eq!(moved(1_794_614_400, SerialKind::WeekEpoch, None), 1_794_614_401);
+        assert_eq!(moved(7, SerialKind::WeekEpoch, None), 1_794_441_600);
+        assert_eq!(moved(1_794_441_600, SerialKind::WeekEpoch, None), 1_794_441_601);
     }
 
     #[test]
@@ -191,7 +195,8 @@ mod tests {
             (None, None, SerialKind::Default),
             (None, Some("EPOCH"), SerialKind::Default),
             (Some("default"), Some("INCEPTION-EPOCH"), SerialKind::Default),
-            (Some("nonsense"), None, SerialKind::Default),
+            (Some(""), None, SerialKind::Default),
+            (Some("nonsense"), None, SerialKind::Increase),
             (Some("Increase"), Some("EPOCH"), SerialKind::Increase),
             (Some("epoch"), Some("INCEPTION-EPOCH"), SerialKind::Epoch),
             (Some("soa-edit"), Some("epoch"), SerialKind::Epoch),
@@ -199,6 +204,7 @@ mod tests {
             (Some("SOA-EDIT-INCREASE"), Some("INCREMENT-WEEKS"), SerialKind::Increase),
             (Some("soa-edit-increase"), Some("inception-increment"), SerialKind::WeekDay),
             (Some("SOA-EDIT"), Some("INCEPTION-EPOCH"), SerialKind::WeekEpoch),
+            (Some("SOA-EDIT-INCREASE"), Some("INCEPTION-EPOCH"), SerialKind::Epoch),
         ] {
             assert_eq!(SerialKind::read(api, edit), kind, "{api:?} {edit:?}");
         }

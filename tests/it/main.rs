@@ -26,6 +26,7 @@ mod ownership;
 mod powerdns_room;
 mod purge;
 mod races;
+mod refusals;
 mod released;
 mod rules_addresses;
 mod rules_classless;
