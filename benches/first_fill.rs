@@ -73,6 +73,12 @@ async fn main() -> Result<()> {
     {
         println!("{line}");
     }
+    let status: Vec<(String, String, String)> = lab.db.query("SHOW ENGINE INNODB STATUS").await?;
+    let text = &status[0].2;
+    if let Some(at) = text.find("LATEST DETECTED DEADLOCK") {
+        let end = text[at..].find("\nTRANSACTIONS").map_or(text.len(), |end| at + end);
+        println!("{}", &text[at..end.min(at + 9000)]);
+    }
     Ok(())
 }
 

@@ -181,3 +181,37 @@ async fn a_reverse_zone_with_a_path_is_that_subtrees_alone() {
     says(&lab, "three.corp.org", "A", &["192.0.2.3"]).await;
     no_such_name(&lab, "3.2.0.192.in-addr.arpa").await;
 }
+
+/// The target of a classless delegation's alias (RFC 2317) is a name like any other: in a zone that is not
+/// for this VM, nothing is written.
+#[tokio::test]
+async fn an_alias_leads_no_tenants_ptr_into_a_zone_that_is_not_for_it() {
+    let mut lab = Lab::new("alias_list").await;
+    let [a, _, c] = tenants(&lab, ["corp.org", "none.org", "evil.org"]);
+    zones(&lab, &["corp.org", "evil.org", REVERSE, "0-63.2.0.192.in-addr.arpa"]).await;
+    for (last, target) in
+        [(1, "1.0-63.2.0.192.in-addr.arpa"), (2, "2.0-63.2.0.192.in-addr.arpa"), (3, "3.rev.corp.org")]
+    {
+        lab.db
+            .insert(REVERSE, &format!("{last}.2.0.192.in-addr.arpa"), "CNAME", target, 3600)
+            .await
+            .expect("a row");
+    }
+    put(&lab, &a, "one", "192.0.2.1");
+    put(&lab, &c, "two", "192.0.2.2");
+    put(&lab, &c, "three", "192.0.2.3");
+    let list = [("DNS_ZONES", "corp.org@acme,evil.org,2.0.192.in-addr.arpa,0-63.2.0.192.in-addr.arpa@acme")];
+    // The reverse zone encloses the range's: its item would open that to everybody.
+    let limited = [("DNS_ZONES", "corp.org@acme,evil.org,2.0.192.in-addr.arpa@acme")];
+    for settings in [limited, list] {
+        sync(&lab, &settings).await;
+        says(&lab, "two.evil.org", "A", &["192.0.2.2"]).await;
+        says(&lab, "1.0-63.2.0.192.in-addr.arpa", "PTR", &["one.corp.org."]).await;
+        no_such_name(&lab, "3.rev.corp.org").await;
+        if settings == limited {
+            no_such_name(&lab, "2.0-63.2.0.192.in-addr.arpa").await;
+        }
+        settled(&mut lab, &settings).await;
+    }
+    says(&lab, "2.0-63.2.0.192.in-addr.arpa", "PTR", &["two.evil.org."]).await;
+}

@@ -49,26 +49,32 @@ async fn has(secondary: &Secondary, name: &str, kind: &str, expected: &[&str]) {
     .await;
 }
 
+/// The suffix of the VMs: with empty non-terminals between it and the zone.
+const DEEP: &str = "a.b.corp.org";
+const PARENTS: (&str, &str) = ("DNS_PARENT_ZONES", "true");
+
 /// What a secondary has after VMs came, changed and went.
 async fn follows(lab: &Lab, account: &str, secondary: &Secondary) {
+    let name = format!("web.{DEEP}");
+    let target = format!("{name}.");
     let web = put(lab, account, "web", "192.0.2.1");
-    sync(lab, &[]).await;
-    has(secondary, "web.corp.org", "A", &["192.0.2.1"]).await;
-    has(secondary, "1.2.0.192.in-addr.arpa", "PTR", &["web.corp.org."]).await;
+    sync(lab, &[PARENTS]).await;
+    has(secondary, &name, "A", &["192.0.2.1"]).await;
+    has(secondary, "1.2.0.192.in-addr.arpa", "PTR", &[&target]).await;
     lab.world().set_address(&web, Some("192.0.2.2"), None);
-    sync(lab, &[]).await;
-    has(secondary, "web.corp.org", "A", &["192.0.2.2"]).await;
+    sync(lab, &[PARENTS]).await;
+    has(secondary, &name, "A", &["192.0.2.2"]).await;
     has(secondary, "1.2.0.192.in-addr.arpa", "PTR", &[]).await;
-    has(secondary, "2.2.0.192.in-addr.arpa", "PTR", &["web.corp.org."]).await;
-    sync(lab, &[("DNS_RECORD_TTL", "61")]).await;
+    has(secondary, "2.2.0.192.in-addr.arpa", "PTR", &[&target]).await;
+    sync(lab, &[PARENTS, ("DNS_RECORD_TTL", "61")]).await;
     poll("the secondary has the new TTL", LIMIT, async || {
-        let text = secondary.dig_dnssec("web.corp.org", "A").map_err(|error| error.to_string())?;
+        let text = secondary.dig_dnssec(&name, "A").map_err(|error| error.to_string())?;
         if text.contains("\t61\tIN\tA\t") { Ok(()) } else { Err(text) }
     })
     .await;
     lab.world().destroy_vm(&web);
-    sync(lab, &[]).await;
-    has(secondary, "web.corp.org", "A", &[]).await;
+    sync(lab, &[PARENTS]).await;
+    has(secondary, &name, "A", &[]).await;
     has(secondary, "2.2.0.192.in-addr.arpa", "PTR", &[]).await;
 }
 
@@ -91,7 +97,7 @@ async fn notified_by_powerdns_alone(lab: &Lab) {
 #[tokio::test]
 async fn a_secondary_has_each_change_with_the_next_notify() {
     let lab = Lab::new("secondary").await;
-    let account = tenant(&lab, None, Some("corp.org"));
+    let account = tenant(&lab, None, Some(DEEP));
     let (primary, port) = primary(&lab).await;
     let secondary = secondary(&primary, port, false).await;
     follows(&lab, &account, &secondary).await;
@@ -102,7 +108,7 @@ async fn a_secondary_has_each_change_with_the_next_notify() {
 async fn a_secondary_that_validates_accepts_each_change_of_signed_zones() {
     for (test, nsec3) in [("secondary_nsec", None), ("secondary_nsec3", Some("1 0 0 -"))] {
         let lab = Lab::new(test).await;
-        let account = tenant(&lab, None, Some("corp.org"));
+        let account = tenant(&lab, None, Some(DEEP));
         let (primary, port) = primary(&lab).await;
         for zone in ZONES {
             primary.pdnsutil(&["secure-zone", zone]).expect("secure-zone works");
@@ -113,10 +119,11 @@ async fn a_secondary_that_validates_accepts_each_change_of_signed_zones() {
         }
         let secondary = secondary(&primary, port, true).await;
         follows(&lab, &account, &secondary).await;
-        put(&lab, &account, "web", "192.0.2.1");
-        sync(&lab, &[]).await;
-        has(&secondary, "web.corp.org", "A", &["192.0.2.1"]).await;
-        let signed = secondary.dig_dnssec("web.corp.org", "A").expect("the secondary answers");
+        put(&lab, &account, "two", "192.0.2.1");
+        sync(&lab, &[PARENTS]).await;
+        let name = format!("two.{DEEP}");
+        has(&secondary, &name, "A", &["192.0.2.1"]).await;
+        let signed = secondary.dig_dnssec(&name, "A").expect("the secondary answers");
         assert!(signed.contains("RRSIG\tA "), "{signed}");
         notified_by_powerdns_alone(&lab).await;
     }
