@@ -5,7 +5,7 @@ use super::{
     fault::wrong,
     lists, parse,
     reader::Reader,
-    types::{AddressScope, CloudStack, Config, Dns, Kafka, Logging, MySql, PdnsApi, Tls},
+    types::{AddressScope, CloudStack, Config, Dns, Kafka, Logging, MySql, PdnsApi, Tls, ZoneItem},
 };
 
 impl Config {
@@ -132,6 +132,7 @@ fn dns(read: &mut Reader<'_>, warnings: &mut Vec<String>) -> Option<Dns> {
         _ => {}
     }
     let zones = read.or_default("DNS_ZONES", lists::zones);
+    warnings.extend(zones.iter().flatten().filter_map(|item| without_limit(item, zones.as_deref()?)));
     let parent_zones = read.or_default("DNS_PARENT_ZONES", parse::boolean);
     let inherit_domain = read.or_default("DNS_INHERIT_DOMAIN", parse::boolean);
     let all_nics = read.or_default("DNS_NICS", parse::all_nics);
@@ -152,6 +153,15 @@ fn dns(read: &mut Reader<'_>, warnings: &mut Vec<String>) -> Option<Dns> {
         mode: mode?,
         max_loss_percent: max_loss_percent?,
     })
+}
+
+/// Each item allows, none forbids: a path limits nothing where another item opens the zone to everybody.
+fn without_limit(item: &ZoneItem, zones: &[ZoneItem]) -> Option<String> {
+    let ZoneItem { zone, path } = item;
+    let path = path.as_ref()?;
+    let opens = |other: &&ZoneItem| other.path.is_none() && zone.is_within(other.zone.as_str());
+    let open = &zones.iter().find(opens)?.zone;
+    Some(format!("DNS_ZONES: `{zone}@{path}` limits nothing, since `{open}` allows that zone to everybody"))
 }
 
 fn pdns_api(read: &mut Reader<'_>, warnings: &mut Vec<String>) -> Option<PdnsApi> {

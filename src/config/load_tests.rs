@@ -225,6 +225,18 @@ fn what_has_no_effect_is_warned_of() {
 }
 
 #[test]
+fn a_path_that_limits_nothing_is_warned_of() {
+    let warnings = |list| load(&[("DNS_ZONES", list)]).unwrap().warnings;
+    assert_eq!(
+        warnings("bank.example.org@ROOT/bank, example.org, other.org@ROOT/bank"),
+        [
+            "DNS_ZONES: `bank.example.org@ROOT/bank` limits nothing, since `example.org` allows that zone to everybody"
+        ]
+    );
+    assert_eq!(warnings("example.org@ROOT/a, bank.example.org"), Vec::<String>::new());
+}
+
+#[test]
 fn readme_names_every_variable() {
     let readme = include_str!("../../README.md");
     for variable in crate::config::VARIABLES {

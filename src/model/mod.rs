@@ -32,6 +32,6 @@ pub use name::{Label, NameError, OwnerName, ZoneName, address_of, reverse_name};
 pub use outcome::{Barrier, LeftBehind, Outcome};
 pub use owner::{Account, Domain, OwnerKey, Owners, Project};
 pub use record::{Content, Entry, OwnedRow, OwnerId, RecordId, RecordType, Row, Ttl};
-pub use serial::{Serial, SerialKind, SoaContent, SoaError};
+pub use serial::{Serial, SerialKind, SerialTime, SoaContent, SoaError};
 pub use vm::{NetworkKind, Nic, Vm, VmState};
 pub use zone::{Dnssec, Unwritable, Zone, ZoneId, ZoneKind, Zones};

@@ -7,7 +7,7 @@ use super::{
     sql::{LIST, pieces, text, tuples},
     zones,
 };
-use crate::model::{Serial, SoaContent, Zone, ZoneId, ZoneName, Zones};
+use crate::model::{Serial, SerialTime, SoaContent, Zone, ZoneId, ZoneName, Zones};
 use std::collections::{BTreeSet, HashMap};
 
 /// Whether rows made for `then` would still be right in `now`.
@@ -39,14 +39,19 @@ async fn current(session: &mut Session, ids: &[ZoneId], known: &Zones) -> Result
     Ok(out)
 }
 
-/// The database's local day as YYYYMMDD, as PowerDNS's own serials have it, and seconds since 1970.
-async fn now(session: &mut Session) -> Result<(u32, u32), DbError> {
+/// The time by the database's clock and in its local days, as PowerDNS's own serials have it.
+async fn now(session: &mut Session) -> Result<SerialTime, DbError> {
     const WHAT: &str = "reading the time";
-    let sql = "SELECT CAST(DATE_FORMAT(NOW(), '%Y%m%d') AS SIGNED), UNIX_TIMESTAMP()";
-    let rows = session.rows(WHAT, sql, vec![]).await?;
+    const WEEK: u32 = SerialTime::WEEK;
+    let sql = format!(
+        "SELECT CAST(DATE_FORMAT(NOW(), '%Y%m%d') AS SIGNED), \
+         CAST(DATE_FORMAT(FROM_UNIXTIME(UNIX_TIMESTAMP() DIV {WEEK} * {WEEK}), '%Y%m%d') AS SIGNED), \
+         UNIX_TIMESTAMP()"
+    );
+    let rows = session.rows(WHAT, &sql, vec![]).await?;
     let read = rows.first().and_then(|row| {
         let mut cells = Cells::of(row);
-        Some((cells.number()?, cells.number()?))
+        Some(SerialTime { today: cells.number()?, week_day: cells.number()?, seconds: cells.number()? })
     });
     read.ok_or(DbError::Answer { what: WHAT, lacks: "the time" })
 }
@@ -65,7 +70,7 @@ pub(super) async fn bump(
         return Ok(vec![]);
     }
     let zones = current(session, &ids, known).await?;
-    let (today, seconds) = now(session).await?;
+    let time = now(session).await?;
     let mut locked = Vec::with_capacity(zones.len());
     for zone in &zones {
         locked.push(lock(session, zone).await?);
@@ -82,7 +87,7 @@ pub(super) async fn bump(
         if !changed.contains(&zone.id) && floor.is_none_or(|floor| !floor.is_after(soa.serial())) {
             continue;
         }
-        let moved = soa.moved(zone.serial_kind, today, seconds, floor);
+        let moved = soa.moved(zone.serial_kind, time, floor);
         let sql = "UPDATE records SET content = ? WHERE id = ? AND CAST(content AS BINARY) = ?";
         let values = vec![text(moved.as_str()), id.into(), text(soa.as_str())];
         if session.run("moving a serial", sql, values).await? != 1 {
@@ -96,17 +101,17 @@ pub(super) async fn bump(
 }
 
 /// The zone's SOA row, locked. By zone, name and type, never by a remembered id: every API edit makes it
-/// anew.
+/// anew. Of several the one with the highest id: PowerDNS answers with what it reads last.
 async fn lock(session: &mut Session, zone: &Zone) -> Result<(u64, SoaContent), WriteError> {
     let sql = "SELECT id, content FROM records WHERE name = ? AND type = 'SOA' AND domain_id = ? \
                AND disabled = 0 FOR UPDATE";
     let values = vec![text(zone.name.as_str()), zone.id.into()];
     let rows = session.rows("locking a SOA", sql, values).await?;
-    let first = rows.iter().filter_map(|row| {
+    let found = rows.iter().filter_map(|row| {
         let mut cells = Cells::of(row);
         Some((cells.unsigned()?, cells.text()?.into_owned()))
     });
-    let Some((id, content)) = first.min_by_key(|(id, _)| *id) else {
+    let Some((id, content)) = found.max_by_key(|(id, _)| *id) else {
         return Err(WriteError::Conflict(format!("the SOA of {} has been replaced", zone.name)));
     };
     let soa = SoaContent::parse(&content)

@@ -21,7 +21,8 @@ struct Metadata {
     presigned: bool,
     nsec3param: Option<String>,
     narrow: bool,
-    serial_kind: Option<String>,
+    soa_edit_api: Option<String>,
+    soa_edit: Option<String>,
 }
 
 impl Metadata {
@@ -30,7 +31,8 @@ impl Metadata {
             "PRESIGNED" => self.presigned |= content == "1",
             "NSEC3PARAM" if !content.is_empty() => self.nsec3param = Some(content.to_owned()),
             "NSEC3NARROW" => self.narrow = content == "1",
-            "SOA-EDIT-API" => self.serial_kind = Some(content.to_owned()),
+            "SOA-EDIT-API" => self.soa_edit_api = Some(content.to_owned()),
+            "SOA-EDIT" => self.soa_edit = Some(content.to_owned()),
             _ => {}
         }
     }
@@ -92,7 +94,7 @@ pub(super) async fn read(session: &mut Session, ids: Option<&[ZoneId]>) -> Resul
     let (and, values) = among("domain_id", ids);
     let sql = format!(
         "SELECT domain_id, kind, content FROM domainmetadata \
-         WHERE kind IN ('PRESIGNED','NSEC3PARAM','NSEC3NARROW','SOA-EDIT-API'){and}"
+         WHERE kind IN ('PRESIGNED','NSEC3PARAM','NSEC3NARROW','SOA-EDIT-API','SOA-EDIT'){and}"
     );
     let mut metadata: HashMap<ZoneId, Metadata> = HashMap::new();
     for row in session.long_rows("reading zone metadata", &sql, values).await? {
@@ -108,7 +110,8 @@ pub(super) async fn read(session: &mut Session, ids: Option<&[ZoneId]>) -> Resul
         let (Some(soa_id), content) = (cells.unsigned(), cells.text()) else { continue };
         // The root zone and other names that are none enclose nothing that we write.
         let Some(name) = name.and_then(|name| OwnerName::stored(&name).ok()) else { continue };
-        if zones.get(&id).is_some_and(|(first, _)| *first <= soa_id) {
+        // Of several SOA rows PowerDNS answers with what it reads last: the highest id.
+        if zones.get(&id).is_some_and(|(last, _)| *last >= soa_id) {
             continue;
         }
         let none = Metadata::default();
@@ -122,7 +125,7 @@ pub(super) async fn read(session: &mut Session, ids: Option<&[ZoneId]>) -> Resul
             bad_nsec3param: dnssec.is_err(),
             dnssec: dnssec.unwrap_or(Dnssec::Unsigned),
             soa: content.and_then(|text| SoaContent::parse(&text).ok()),
-            serial_kind: SerialKind::read(meta.serial_kind.as_deref()),
+            serial_kind: SerialKind::read(meta.soa_edit_api.as_deref(), meta.soa_edit.as_deref()),
             last_serial: None,
         };
         zones.insert(id, (soa_id, zone));

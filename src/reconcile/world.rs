@@ -299,17 +299,19 @@ impl World {
             claims.retain(|claim| claim.kind != Kind::Ptr);
         }
         for source in self.inventory.redirects_to(name.as_str()) {
-            claims.extend(
-                self.own_claims_at(source).into_iter().filter(|claim| claim.kind == Kind::Ptr).map(
-                    |mut claim| {
-                        claim.name = name.clone();
-                        claim
-                    },
-                ),
-            );
+            let sent = self.own_claims_at(source).into_iter();
+            let sent = sent.filter(|claim| claim.kind == Kind::Ptr && self.may_write(claim.vm, name));
+            claims.extend(sent.map(|claim| Claim { name: name.clone(), ..claim }));
         }
         claims.sort_by_key(|claim| (claim.created, claim.vm));
         claims
+    }
+
+    /// Whether the zone that a name lies in is one for this VM: an alias may lead into another tenant's.
+    fn may_write(&self, vm: VmId, name: &OwnerName) -> bool {
+        let Some(zone) = self.zones.enclosing(name.as_str()) else { return false };
+        let owner = self.inventory.get(vm).and_then(|known| self.owners.resolve(&known.vm().owner).ok());
+        owner.is_some_and(|owner| self.settings.unwritable(zone, Some(&owner.domain.path)).is_none())
     }
 
     fn own_claims_at(&self, name: &OwnerName) -> Vec<Claim> {

@@ -15,6 +15,7 @@ pub mod lab;
 pub mod mariadb;
 pub mod powerdns;
 pub mod python;
+pub mod secondary;
 pub mod sim;
 pub mod tansu;
 pub mod watchdog;
@@ -29,8 +30,9 @@ pub use mariadb::{MariaDb, MariaDbOptions, MySql};
 pub use poll::poll;
 pub use powerdns::{PowerDns, PowerDnsOptions};
 pub use python::python_cs;
+pub use secondary::{Secondary, SecondaryOptions};
 pub use sim::{Fault, Generation, NetworkKind, Simulator, VmSpec, World};
 pub use tansu::Tansu;
 
 /// What `apt-get` has to bring before the servers can start.
-pub const APT_LINE: &str = "apt-get install -y --no-install-recommends mariadb-server pdns-server pdns-backend-mysql pdns-tools bind9-dnsutils";
+pub const APT_LINE: &str = "apt-get install -y --no-install-recommends mariadb-server pdns-server pdns-backend-mysql pdns-tools bind9-dnsutils knot";

@@ -120,29 +120,39 @@ impl PowerDns {
     }
 
     fn ask(&self, name: &str, kind: &str) -> Result<Vec<(u32, String)>> {
-        let text = self.run_dig(&["+noall", "+answer"], name, kind)?;
-        let mut answers = Vec::new();
-        for line in text.lines().filter(|line| !line.starts_with(';') && !line.is_empty()) {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            if fields.get(3).is_some_and(|found| found.eq_ignore_ascii_case(kind)) {
-                answers.push((fields[1].parse()?, fields[4..].join(" ")));
-            }
-        }
-        answers.sort_by(|a, b| a.1.cmp(&b.1));
-        Ok(answers)
+        ask(self.dns_port, name, kind)
     }
 
     fn run_dig(&self, how: &[&str], name: &str, kind: &str) -> Result<String> {
-        let port = self.dns_port.to_string();
-        let done = Command::new(program("dig")?)
-            .args(["@127.0.0.1", "-r", "-p", &port, "+norecurse", "+time=2", "+tries=3"])
-            .args(how)
-            .args(["-q", name, "-t", kind])
-            .output()?;
-        let text = String::from_utf8_lossy(&done.stdout).into_owned();
-        ensure!(done.status.success(), "dig {name} {kind}: {text}");
-        Ok(text)
+        run_dig(self.dns_port, how, name, kind)
     }
+}
+
+/// TTL and content of each record of the answer that a server at 127.0.0.1 gives, sorted by content.
+pub(crate) fn ask(port: u16, name: &str, kind: &str) -> Result<Vec<(u32, String)>> {
+    let text = run_dig(port, &["+noall", "+answer"], name, kind)?;
+    let mut answers = Vec::new();
+    for line in text.lines().filter(|line| !line.starts_with(';') && !line.is_empty()) {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        if fields.get(3).is_some_and(|found| found.eq_ignore_ascii_case(kind)) {
+            answers.push((fields[1].parse()?, fields[4..].join(" ")));
+        }
+    }
+    answers.sort_by(|a, b| a.1.cmp(&b.1));
+    Ok(answers)
+}
+
+/// What dig prints about a server at 127.0.0.1.
+pub(crate) fn run_dig(port: u16, how: &[&str], name: &str, kind: &str) -> Result<String> {
+    let port = port.to_string();
+    let done = Command::new(program("dig")?)
+        .args(["@127.0.0.1", "-r", "-p", &port, "+norecurse", "+time=2", "+tries=3"])
+        .args(how)
+        .args(["-q", name, "-t", kind])
+        .output()?;
+    let text = String::from_utf8_lossy(&done.stdout).into_owned();
+    ensure!(done.status.success(), "dig {name} {kind}: {text}");
+    Ok(text)
 }
 
 fn configuration(
