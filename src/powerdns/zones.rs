@@ -3,6 +3,7 @@
 use super::{
     DbError,
     decode::Cells,
+    schema,
     session::Session,
     sql::{marks, pad},
 };
@@ -138,7 +139,7 @@ pub(super) async fn all(session: &mut Session) -> Result<Zones, DbError> {
     let sql = "SELECT zone_id, name, serial, TIMESTAMPDIFF(SECOND, serial_at, UTC_TIMESTAMP(6)) \
                FROM cs_powerdns_zone";
     let rows = match session.long_rows("reading the serials that we wrote", sql, vec![]).await {
-        Err(error) if error.is_absent_table() => vec![],
+        Err(error) if schema::is_absent(session, &error).await => vec![],
         rows => rows?,
     };
     for row in &rows {
