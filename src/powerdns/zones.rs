@@ -91,10 +91,10 @@ pub(super) async fn read(session: &mut Session, ids: Option<&[ZoneId]>) -> Resul
     let signed: HashSet<ZoneId> = keys.iter().filter_map(|row| Cells::of(row).number()).collect();
 
     let (and, values) = among("domain_id", ids);
-    let sql = format!(
-        "SELECT domain_id, kind, content FROM domainmetadata \
-         WHERE kind IN ('PRESIGNED','NSEC3PARAM','NSEC3NARROW','SOA-EDIT-API'){and}"
-    );
+    // Kinds beside ids would multiply the ranges until the server reads all of the table instead.
+    let condition = (and.strip_prefix(" AND "))
+        .unwrap_or("kind IN ('PRESIGNED','NSEC3PARAM','NSEC3NARROW','SOA-EDIT-API')");
+    let sql = format!("SELECT domain_id, kind, content FROM domainmetadata WHERE {condition}");
     let mut metadata: HashMap<ZoneId, Metadata> = HashMap::new();
     for row in session.long_rows("reading zone metadata", &sql, values).await? {
         let mut cells = Cells::of(&row);

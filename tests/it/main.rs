@@ -5,6 +5,7 @@ mod bad_api;
 mod bad_events;
 mod bench;
 mod contention;
+mod crowd;
 mod down;
 mod endings;
 mod explain;
