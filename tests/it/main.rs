@@ -43,6 +43,7 @@ mod rules_support;
 mod rules_ttl;
 mod rules_zone_list;
 mod rules_zones;
+mod schemas;
 mod secrets;
 mod serving;
 mod statements;
