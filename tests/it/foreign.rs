@@ -380,8 +380,14 @@ async fn duplicates_odd_spellings_and_dots_are_read_right_and_left_alone() {
         );
     }
     answers(&lab, "dot.domain.com", "A", &["192.0.2.13"]).await;
+    answers(&lab, "zeros.domain.com", "A", &["192.0.2.10"]).await;
+    answers(&lab, "blank.domain.com", "A", &["192.0.2.11"]).await;
     answers(&lab, "1.2.0.192.in-addr.arpa", "PTR", &["twice.domain.com."]).await;
     answers(&lab, "3.2.0.192.in-addr.arpa", "PTR", &["type.domain.com."]).await;
+    answers(&lab, "10.2.0.192.in-addr.arpa", "PTR", &["zeros.domain.com."]).await;
+    answers(&lab, "11.2.0.192.in-addr.arpa", "PTR", &["blank.domain.com."]).await;
+    let spelt = "5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa";
+    answers(&lab, spelt, "PTR", &["spelt.domain.com."]).await;
     assert_eq!(says(&lab, "12.2.0.192.in-addr.arpa").await, ["PTR Dotted.domain.com."]);
     settled(&mut lab, &[]).await;
 
