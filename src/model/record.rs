@@ -132,7 +132,7 @@ impl Content {
         match self {
             Self::V4(v4) => Some(IpAddr::V4(*v4)),
             Self::V6(v6) => Some(IpAddr::V6(*v6)),
-            Self::Raw(text) => text.trim().parse().ok(),
+            Self::Raw(text) => text.trim().parse().ok().or_else(|| decimal(text.trim()).map(IpAddr::V4)),
             Self::Name(_) => None,
         }
     }
@@ -236,6 +236,17 @@ impl OwnedRow {
     pub fn entry_zone(&self) -> ZoneId {
         self.entry_zone
     }
+}
+
+/// Four numbers with zeros before them, which PowerDNS reads as decimal ones.
+fn decimal(text: &str) -> Option<Ipv4Addr> {
+    let mut octets = [0; 4];
+    let mut parts = text.split('.');
+    for octet in &mut octets {
+        let part = parts.next().filter(|part| part.len() <= 3 && part.bytes().all(|b| b.is_ascii_digit()))?;
+        *octet = part.parse().ok()?;
+    }
+    parts.next().is_none().then_some(octets.into())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::{
     Database, DbError,
     decode::{self, Cells, ENTRY, ROW},
+    schema,
     sql::text,
 };
 use crate::model::{Complete, Entry, Row};
@@ -47,7 +48,7 @@ pub(super) async fn stream(
     };
     let mut session = database.session().await?;
     match session.stream("auditing the ledger", &sql, vec![text(owner)], (CHUNK, &out), read).await {
-        Err(error) if error.is_absent_table() => {}
+        Err(error) if schema::is_absent(&mut session, &error).await => {}
         done => done?,
     }
     Ok(Complete::attest(summary))

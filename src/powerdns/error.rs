@@ -36,6 +36,19 @@ pub enum DbError {
         #[source]
         source: Box<Error>,
     },
+    /// A right is missing; the server's answer names it.
+    #[error(
+        "MySQL at {server} denies a right while {what}: grant this user what `cs-powerdns schema` prints"
+    )]
+    Denied {
+        /// `host:port`.
+        server: String,
+        /// What was being done.
+        what: &'static str,
+        /// Which right.
+        #[source]
+        source: Box<Error>,
+    },
     /// An answer lacks what it must have.
     #[error("MySQL's answer while {what} lacks {lacks}")]
     Answer {
@@ -65,7 +78,10 @@ pub enum DbError {
         known: u32,
     },
     /// The database is not PowerDNS's.
-    #[error("database {database} has no table `records` that this user may read: is it PowerDNS's?")]
+    #[error(
+        "database {database} has no table `records` that this user may read: if it is PowerDNS's, grant \
+         what `cs-powerdns schema` prints"
+    )]
     NotPowerDns {
         /// The database.
         database: String,
@@ -75,13 +91,26 @@ pub enum DbError {
     AuditStopped,
 }
 
+/// Denied: the database (1044), a table (1142), a column (1143), a right of the whole server (1227).
+const DENIED: [u16; 4] = [1044, 1142, 1143, 1227];
+
 impl DbError {
+    /// A statement failed.
+    pub(super) fn failed(server: String, what: &'static str, source: Error) -> Self {
+        let source = Box::new(source);
+        match source.as_ref() {
+            Error::Server(error) if DENIED.contains(&error.code) => Self::Denied { server, what, source },
+            _ => Self::Query { server, what, source },
+        }
+    }
+
     /// Whether the same may succeed later without anybody's doing: back off and try again.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Connect { source, .. } | Self::Query { source, .. } => transient(source),
             Self::Timeout { .. } => true,
-            Self::Answer { .. }
+            Self::Denied { .. }
+            | Self::Answer { .. }
             | Self::SchemaMissing { .. }
             | Self::SchemaVersion { .. }
             | Self::NotPowerDns { .. }
@@ -92,10 +121,12 @@ impl DbError {
     /// The server's error number, if the server answered with one.
     pub(super) fn code(&self) -> Option<u16> {
         match self {
-            Self::Connect { source, .. } | Self::Query { source, .. } => match source.as_ref() {
-                Error::Server(error) => Some(error.code),
-                _ => None,
-            },
+            Self::Connect { source, .. } | Self::Query { source, .. } | Self::Denied { source, .. } => {
+                match source.as_ref() {
+                    Error::Server(error) => Some(error.code),
+                    _ => None,
+                }
+            }
             _ => None,
         }
     }
@@ -103,12 +134,6 @@ impl DbError {
     /// A line with this primary key exists already.
     pub(super) fn is_duplicate(&self) -> bool {
         self.code() == Some(1062)
-    }
-
-    /// No such table, or none that this user may see: a user without grants on a table that is missing
-    /// is told 1142 instead of 1146.
-    pub(super) fn is_absent_table(&self) -> bool {
-        matches!(self.code(), Some(1142 | 1146))
     }
 }
 
@@ -179,13 +204,14 @@ mod tests {
 
     fn query(code: u16) -> DbError {
         let error = ServerError { code, message: String::new(), state: String::new() };
-        DbError::Query { server: "db:3306".into(), what: "testing", source: Box::new(Error::Server(error)) }
+        DbError::failed("db:3306".into(), "testing", Error::Server(error))
     }
 
     #[test]
     fn a_deadlock_passes_and_a_refusal_does_not() {
         assert!(query(1213).is_transient() && query(1205).is_transient());
-        assert!(!query(1142).is_transient() && query(1142).is_absent_table());
+        assert!(!query(1142).is_transient());
+        assert!(query(1143).to_string().contains("cs-powerdns schema"), "{}", query(1143));
         assert!(matches!(WriteError::from(query(1213)), WriteError::Retry(_)));
         assert!(matches!(WriteError::from(query(1406)), WriteError::Db(_)));
     }

@@ -54,8 +54,9 @@ impl Database {
         standing: &Standing,
     ) -> Result<u64, WriteError> {
         let from = &self.settings().owner;
+        // In no order of ours: any would read, sort and lock all that are left, each time.
         let sql = "UPDATE cs_powerdns_ledger SET owner_id = ?, held_hash = 0, updated_at = UTC_TIMESTAMP() \
-                   WHERE owner_id = ? ORDER BY name, type, content, zone_id LIMIT ?";
+                   WHERE owner_id = ? LIMIT ?";
         let values = vec![text(to), text(from), ENTRIES.into()];
         let moved = session.run("handing over entries", sql, values).await?;
         // In one order for all, or two that cross would lock each other out.

@@ -3,6 +3,7 @@
 use super::{
     DbError,
     decode::{self, Cells, ENTRY, ROW},
+    schema,
     session::Session,
     sql::{LIST, marks, pad, text},
 };
@@ -117,7 +118,7 @@ pub(super) async fn entries(
         let (list, values) = name_list(names);
         let sql = format!("SELECT {ENTRY} FROM cs_powerdns_ledger l{index} WHERE l.name IN ({list}){end}");
         let answer = match session.rows("reading the entries of names", &sql, values).await {
-            Err(error) if error.is_absent_table() && !lock => return Ok(lines),
+            Err(error) if !lock && schema::is_absent(session, &error).await => return Ok(lines),
             answer => answer?,
         };
         for row in &answer {

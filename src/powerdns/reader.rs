@@ -3,7 +3,7 @@
 use super::{
     AuditSummary, Database, DbError, NameRows, Standing, audit,
     decode::{self, Cells, ROW},
-    lease, mapping, names,
+    lease, mapping, names, schema,
     sql::{like, text},
     zones,
 };
@@ -146,7 +146,7 @@ impl Reader {
     pub async fn standing(&self) -> Result<Option<Standing>, DbError> {
         let mut session = self.database.session().await?;
         match lease::standing(&mut session, &self.database.settings().owner, false).await {
-            Err(error) if error.is_absent_table() => Ok(None),
+            Err(error) if schema::is_absent(&mut session, &error).await => Ok(None),
             standing => standing,
         }
     }
@@ -242,8 +242,9 @@ impl Reader {
         sql: &str,
         values: Vec<Value>,
     ) -> Result<Vec<mysql_async::Row>, DbError> {
-        match self.database.session().await?.long_rows(what, sql, values).await {
-            Err(error) if error.is_absent_table() => Ok(vec![]),
+        let mut session = self.database.session().await?;
+        match session.long_rows(what, sql, values).await {
+            Err(error) if schema::is_absent(&mut session, &error).await => Ok(vec![]),
             rows => rows,
         }
     }

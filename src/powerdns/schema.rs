@@ -6,13 +6,23 @@ use std::fmt::Write as _;
 /// What `cs_powerdns_owner.schema_version` says.
 pub(super) const VERSION: u32 = 1;
 
-const TABLES: [&str; 6] = [
-    "cs_powerdns_ledger",
-    "cs_powerdns_zone",
-    "cs_powerdns_owner",
-    "cs_powerdns_budget",
-    "cs_powerdns_approval",
-    "cs_powerdns_history",
+/// Our tables, each with what the program does to it.
+const TABLES: [(&str, &str); 6] = [
+    ("cs_powerdns_ledger", "SELECT, INSERT, UPDATE, DELETE"),
+    ("cs_powerdns_zone", "SELECT, INSERT, UPDATE"),
+    ("cs_powerdns_owner", "SELECT, INSERT, UPDATE"),
+    ("cs_powerdns_budget", "SELECT, INSERT, UPDATE"),
+    ("cs_powerdns_approval", "SELECT, INSERT, UPDATE, DELETE"),
+    ("cs_powerdns_history", "SELECT, INSERT, DELETE"),
+];
+
+/// What the program does to PowerDNS's tables. Of `domains` and `cryptokeys` only columns that every schema
+/// since 4.1 has.
+const OTHERS: [(&str, &str); 4] = [
+    ("domains", "SELECT (id, name, type)"),
+    ("records", "SELECT, INSERT, DELETE, UPDATE (content, ttl, ordername, auth)"),
+    ("domainmetadata", "SELECT (domain_id, kind, content)"),
+    ("cryptokeys", "SELECT (domain_id, active)"),
 ];
 
 /// Each table's definition. `{t}` is the end of every table, `{b}` the collation that compares bytes.
@@ -104,17 +114,8 @@ fn grants(database: &str, user: &str) -> String {
     let database = database.replace('`', "``");
     let user = user.replace('\'', "''");
     let mut out = String::new();
-    for (what, table) in [
-        ("SELECT (id, name, type, notified_serial)", "domains"),
-        ("SELECT, INSERT, DELETE, UPDATE (content, ttl, ordername, auth)", "records"),
-        ("SELECT (domain_id, kind, content)", "domainmetadata"),
-        ("SELECT (domain_id, active)", "cryptokeys"),
-    ] {
+    for (table, what) in OTHERS.into_iter().chain(TABLES) {
         let _ = writeln!(out, "GRANT {what} ON `{database}`.{table} TO '{user}'@'%';");
-    }
-    for table in TABLES {
-        let _ =
-            writeln!(out, "GRANT SELECT, INSERT, UPDATE, DELETE ON `{database}`.{table} TO '{user}'@'%';");
     }
     out
 }
@@ -170,10 +171,12 @@ impl Database {
         for definition in definitions(&charset, &collation) {
             match session.plain("creating tables", &definition).await {
                 Ok(()) => {}
-                // Denied: the command, the database, or a privilege.
-                Err(DbError::Query { source, .. })
-                    if matches!(source.as_ref(), mysql_async::Error::Server(error)
-                        if matches!(error.code, 1142 | 1044 | 1227 | 1290)) =>
+                Err(DbError::Denied { source, .. }) => {
+                    let database = self.settings().database.clone();
+                    return Err(DbError::SchemaMissing { database, source });
+                }
+                // The server is read-only, which a user with more rights passes by.
+                Err(DbError::Query { source, .. }) if matches!(source.as_ref(), mysql_async::Error::Server(error) if error.code == 1290) =>
                 {
                     let database = self.settings().database.clone();
                     return Err(DbError::SchemaMissing { database, source });
@@ -202,15 +205,36 @@ impl Database {
 }
 
 async fn tables_exist(session: &mut Session) -> Result<bool, DbError> {
+    Ok(visible(session).await? == TABLES.len())
+}
+
+/// How many of our tables there are as far as this user may know: those that he has any right on.
+async fn visible(session: &mut Session) -> Result<usize, DbError> {
     let rows = session
         .rows(
             "looking for our tables",
             "SELECT COUNT(*) FROM information_schema.TABLES \
              WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN (?,?,?,?,?,?)",
-            TABLES.iter().map(|table| super::sql::text(table)).collect(),
+            TABLES.iter().map(|(table, _)| super::sql::text(table)).collect(),
         )
         .await?;
-    Ok(rows.first().and_then(|row| Cells::of(row).int()) == i64::try_from(TABLES.len()).ok())
+    Ok(rows
+        .first()
+        .and_then(|row| Cells::of(row).number::<i32>())
+        .and_then(|n| n.try_into().ok())
+        .unwrap_or(0))
+}
+
+/// Whether a statement failed because there are no tables of ours, so that nothing is ours yet. A user
+/// without any right on a table that is missing is told that he has none (1142), as he is on one that is
+/// there: so it is none only where he sees none of them. Otherwise a lost right would look like an empty
+/// ledger.
+pub(super) async fn is_absent(session: &mut Session, error: &DbError) -> bool {
+    match error.code() {
+        Some(1146) => true,
+        Some(1142) => matches!(visible(session).await, Ok(0)),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -220,9 +244,12 @@ mod tests {
     #[test]
     fn schema_is_plain_sql_with_every_table_and_its_grant() {
         let text = schema_text_default("pdns", "cs_powerdns");
-        for table in TABLES {
+        for (table, what) in TABLES {
             assert!(text.contains(&format!("CREATE TABLE IF NOT EXISTS {table} (")), "{table}");
-            assert!(text.contains(&format!("DELETE ON `pdns`.{table} TO 'cs_powerdns'@'%';")), "{table}");
+            assert!(
+                text.contains(&format!("GRANT {what} ON `pdns`.{table} TO 'cs_powerdns'@'%';")),
+                "{table}"
+            );
         }
         assert!(text.contains("COLLATE latin1_bin NOT NULL") && !text.contains('{'));
         assert!(!text.contains("FOREIGN"));

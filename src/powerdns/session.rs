@@ -97,9 +97,10 @@ impl Sessions {
     async fn connect_with(&self, options: &Opts) -> Result<Conn, DbError> {
         match timeout(CONNECT, Conn::new(options.clone())).await {
             Ok(Ok(conn)) => Ok(conn),
-            Ok(Err(source)) => {
-                Err(DbError::Connect { server: self.server.to_string(), source: Box::new(source) })
-            }
+            Ok(Err(source)) => Err(match DbError::failed(self.server.to_string(), "connecting", source) {
+                DbError::Query { server, source, .. } => DbError::Connect { server, source },
+                denied => denied,
+            }),
             Err(_) => Err(self.late("connecting", CONNECT)),
         }
     }
@@ -109,7 +110,7 @@ impl Sessions {
     }
 
     fn failed(&self, what: &'static str, source: Error) -> DbError {
-        DbError::Query { server: self.server.to_string(), what, source: Box::new(source) }
+        DbError::failed(self.server.to_string(), what, source)
     }
 
     /// Says good-bye on all idle connections and hands out no more.

@@ -86,7 +86,11 @@ async fn transaction(
         }
     }
     let wanted: Vec<OwnerName> = wanted.into_iter().collect();
-    let below = if wanted.is_empty() { Vec::new() } else { reader.names(&wanted).await?.rows().to_vec() };
+    // Whoever wrote them: rows alone, of which one reverse name asks for hundreds.
+    let below = match wanted.is_empty() {
+        true => Vec::new(),
+        false => reader.names_and_around(&[], &wanted).await?.rows().to_vec(),
+    };
     let mut under: HashMap<&str, Vec<&Row>> = HashMap::new();
     for row in &below {
         for above in above(row.name.as_str()) {

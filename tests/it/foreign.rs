@@ -322,3 +322,87 @@ async fn a_running_controller_serves_a_blocked_name_soon_after_the_operators_row
     sync(&lab, &[]).await;
     assert_eq!(says(&lab, "web.domain.com").await, ["A 198.51.100.9"], "after the VM's end");
 }
+
+/// As PowerDNS reads them (facts: powerdns 5), and then left alone: by a fill, by a change, by the VM's end.
+#[tokio::test]
+async fn duplicates_odd_spellings_and_dots_are_read_right_and_left_alone() {
+    let mut lab = Lab::new("odd_rows").await;
+    example(&lab).await;
+    let theirs: [(&str, &str, &str); 9] = [
+        // Equal, twice: one answer for PowerDNS.
+        ("twice.domain.com", "A", "192.0.2.1"),
+        ("twice.domain.com", "A", "192.0.2.1"),
+        // One address in two spellings, neither canonical.
+        ("spelt.domain.com", "AAAA", "2001:DB8::5"),
+        ("spelt.domain.com", "AAAA", "2001:db8:0:0::05"),
+        ("TYPE.Domain.com", "a", "192.0.2.3"),
+        // PowerDNS answers with .10 and .11.
+        ("zeros.domain.com", "A", "192.0.2.010"),
+        ("blank.domain.com", "A", " 192.0.2.11"),
+        ("12.2.0.192.in-addr.arpa", "PTR", "Dotted.domain.com."),
+        // A name that PowerDNS never answers: it keeps nobody from his.
+        ("dot.domain.com.", "A", "198.51.100.1"),
+    ];
+    for (name, kind, content) in theirs {
+        foreign(&lab, name, kind, content, false).await;
+    }
+    let ids: Vec<i64> = lab.db.query("SELECT id FROM records").await.unwrap();
+    let ids = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let stand = async |lab: &Lab| -> Vec<(i64, String, String, String, u32, bool)> {
+        let sql = format!(
+            "SELECT id, name, type, content, ttl, disabled FROM records WHERE id IN ({ids}) AND type <> 'SOA' ORDER BY id"
+        );
+        lab.db.query(&sql).await.expect("the rows")
+    };
+    let before = stand(&lab).await;
+    let names = ["twice", "spelt", "type", "zeros", "blank", "dotted", "dot"];
+    let last = [1, 2, 3, 10, 11, 12, 13];
+    let mut vms = Vec::new();
+    for (name, last) in names.iter().zip(last) {
+        let spec = VmSpec::new(name, ACCOUNT);
+        let six = *name == "spelt";
+        vms.push(lab.world().create_vm(if six {
+            spec.v6("2001:db8::5")
+        } else {
+            spec.v4(&format!("192.0.2.{last}"))
+        }));
+    }
+    sync(&lab, &[]).await;
+    assert_eq!(stand(&lab).await, before, "the operator's rows after a fill");
+    for (name, expected) in
+        [("twice", 2), ("spelt", 2), ("type", 1), ("zeros", 1), ("blank", 1), ("dotted", 1), ("dot", 1)]
+    {
+        let found = says(&lab, &format!("{name}.{ZONE}")).await;
+        assert_eq!(
+            found.len(),
+            expected,
+            "rows at {name}: nothing is added to what serves or blocks: {found:?}"
+        );
+    }
+    answers(&lab, "dot.domain.com", "A", &["192.0.2.13"]).await;
+    answers(&lab, "zeros.domain.com", "A", &["192.0.2.10"]).await;
+    answers(&lab, "blank.domain.com", "A", &["192.0.2.11"]).await;
+    answers(&lab, "1.2.0.192.in-addr.arpa", "PTR", &["twice.domain.com."]).await;
+    answers(&lab, "3.2.0.192.in-addr.arpa", "PTR", &["type.domain.com."]).await;
+    answers(&lab, "10.2.0.192.in-addr.arpa", "PTR", &["zeros.domain.com."]).await;
+    answers(&lab, "11.2.0.192.in-addr.arpa", "PTR", &["blank.domain.com."]).await;
+    let spelt = "5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa";
+    answers(&lab, spelt, "PTR", &["spelt.domain.com."]).await;
+    assert_eq!(says(&lab, "12.2.0.192.in-addr.arpa").await, ["PTR Dotted.domain.com."]);
+    settled(&mut lab, &[]).await;
+
+    // A copy of a row of ours, by whomever: ours goes with its VM, the copy stays.
+    foreign(&lab, "dot.domain.com", "A", "192.0.2.13", false).await;
+    sync(&lab, &[]).await;
+    settled(&mut lab, &[]).await;
+    assert_eq!(says(&lab, "dot.domain.com").await.len(), 2);
+    for id in &vms {
+        lab.world().destroy_vm(id);
+    }
+    sync(&lab, &[]).await;
+    assert_eq!(stand(&lab).await, before, "the operator's rows after the VMs' end");
+    assert_eq!(says(&lab, "dot.domain.com").await, ["A 192.0.2.13"], "the copy");
+    assert_eq!(entries(&lab, "dot.domain.com").await, 0);
+    let ours: Vec<String> = lab.db.query("SELECT name FROM cs_powerdns_ledger").await.unwrap();
+    assert_eq!(ours, Vec::<String>::new(), "entries after the VMs' end");
+}

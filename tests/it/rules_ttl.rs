@@ -2,7 +2,7 @@
 
 use super::{
     rules_support::{REVERSE, dump, put, rectified, says, settled, sql, tenant, zones},
-    support::{answers, serve, sync},
+    support::{LIMIT, answers, example, metric, serve, start, sync, vm},
 };
 use std::time::Duration;
 use testbed::{Lab, VmSpec, poll};
@@ -124,4 +124,58 @@ async fn an_operator_who_re_times_a_group_sets_the_ttl_of_all_of_it() {
     sync(&lab, &[]).await;
     says(&lab, &group, "A", &["192.0.2.1"]).await;
     ttl(&lab, &group, "A", 25).await;
+}
+
+/// Setting a TTL takes 2 ms here, so that what comes in the middle can be seen to overtake the rest.
+#[tokio::test]
+async fn a_change_of_the_ttl_goes_behind_live_events_and_moves_the_serial_once_a_transaction() {
+    const VMS: usize = 4000;
+    let mut lab = Lab::new("ttl_behind").await;
+    lab.kafka();
+    example(&lab).await;
+    sql(&lab, "UPDATE records SET content = REPLACE(content, '2024010101', '100') WHERE type = 'SOA'").await;
+    let kind = "INSERT INTO domainmetadata (domain_id, kind, content) SELECT id, 'SOA-EDIT-API', 'INCREASE' FROM domains";
+    sql(&lab, kind).await;
+    for at in 0..VMS {
+        lab.world()
+            .silent()
+            .create_vm(vm(&format!("vm{at}"), &format!("10.9.{}.{}", at / 250, at % 250 + 1)));
+    }
+    sync(&lab, &[]).await;
+    let serial = lab.db.serial("domain.com").await.unwrap();
+    let slow = "CREATE TRIGGER slow BEFORE UPDATE ON records FOR EACH ROW \
+                SET NEW.prio = OLD.prio + IF(NEW.ttl <> OLD.ttl, SLEEP(0.002), 0)";
+    sql(&lab, slow).await;
+    let of_ttl = async |ttl: u32| -> usize {
+        let sql = format!("SELECT COUNT(*) FROM records WHERE type = 'A' AND ttl = {ttl}");
+        lab.db.query(&sql).await.expect("a count")[0]
+    };
+
+    let none_may_go = ("DNS_MAX_LOSS_PERCENT", "0");
+    let controller = start(&lab, &[("DNS_RECORD_TTL", "90"), none_may_go, ("RESYNC_INTERVAL", "1h")]);
+    poll("the first transaction has set TTLs", LIMIT * 2, async || match of_ttl(90).await {
+        0 => Err(controller.output()),
+        _ => Ok(()),
+    })
+    .await;
+    lab.world().create_vm(vm("late", "10.8.0.1"));
+    poll("the VM that came in the middle is served", LIMIT * 2, async || {
+        let found = lab.db.contents("late.domain.com", "A").await.unwrap();
+        if found.is_empty() { Err(format!("{} TTLs wait", of_ttl(60).await)) } else { Ok(()) }
+    })
+    .await;
+    let waiting = of_ttl(60).await;
+    assert!(waiting >= VMS / 4, "a VM waited until {waiting} of {VMS} TTLs were left");
+    poll("all TTLs are set", LIMIT * 3, async || match of_ttl(60).await {
+        0 => Ok(()),
+        left => Err(format!("{left} are left")),
+    })
+    .await;
+    assert_eq!(of_ttl(90).await, VMS + 1);
+    let commits = metric(&controller, "cs_powerdns_sql_transactions_total{result=\"commit\"}").await.unwrap();
+    let steps = lab.db.serial("domain.com").await.unwrap() - serial;
+    assert_eq!(f64::from(steps), commits, "steps of the serial, and transactions");
+    assert!(steps <= 12, "{VMS} TTLs and a VM took {steps} transactions");
+    let drawn: Vec<f64> = lab.db.query("SELECT used FROM cs_powerdns_budget").await.unwrap();
+    assert_eq!(drawn, Vec::<f64>::new(), "a TTL is no loss");
 }

@@ -161,15 +161,17 @@ impl PdnsDb {
     /// The writing statements of the controller's user since a mark, from the general log, without those
     /// that contain one of `except`. Prepared statements count as often as they were executed.
     pub async fn writes_since(&self, mark: &str, except: &[&str]) -> Result<Vec<String>> {
+        let all = self.statements_since(mark).await?.into_iter();
+        Ok(all.filter(|sql| writes(sql) && !except.iter().any(|word| sql.contains(word))).collect())
+    }
+
+    /// All statements of the controller's user since a mark, as they were executed, with their values.
+    pub async fn statements_since(&self, mark: &str) -> Result<Vec<String>> {
         let sql = "SELECT CONVERT(argument USING utf8mb4) FROM mysql.general_log \
                    WHERE command_type IN ('Query', 'Execute') AND event_time >= ? \
                    AND LEFT(user_host, ?) = ?";
         let user = format!("{}[", self.user);
-        let found: Vec<String> = self.admin.get_conn().await?.exec(sql, (mark, user.len(), user)).await?;
-        Ok(found
-            .into_iter()
-            .filter(|sql| writes(sql) && !except.iter().any(|word| sql.contains(word)))
-            .collect())
+        Ok(self.admin.get_conn().await?.exec(sql, (mark, user.len(), user)).await?)
     }
 }
 

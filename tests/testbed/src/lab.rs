@@ -101,6 +101,15 @@ impl Lab {
         self.dns.get_or_try_init(start).await.expect("PowerDNS starts")
     }
 
+    /// The same with settings of the test's own, where it is the first to ask.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn dns_with(&self, options: &PowerDnsOptions) -> &PowerDns {
+        let start = async || PowerDns::start(&self.db, options).await;
+        self.dns.get_or_try_init(start).await.expect("PowerDNS starts")
+    }
+
     /// The environment of a controller: everything that is required, and an HTTP port. What the DNS is to
     /// look like is left to the test.
     pub fn env(&self) -> HashMap<String, String> {

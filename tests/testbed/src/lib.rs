@@ -15,6 +15,7 @@ pub mod lab;
 pub mod mariadb;
 pub mod powerdns;
 pub mod python;
+pub mod schema;
 pub mod secondary;
 pub mod sim;
 pub mod tansu;
