@@ -7,6 +7,8 @@ mod bench;
 mod contention;
 mod down;
 mod endings;
+mod flush;
+mod flush_support;
 mod foreign;
 mod frozen;
 mod gone;
