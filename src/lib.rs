@@ -10,6 +10,9 @@
 //!                          rows + ledger of those names (powerdns) ─────► plan::decide, rectify ─► batch
 //!                                                                                                     │
 //!                                              one transaction: rows, ledger, SOA serial, fence   ◄───┘
+//!                                                           │ after COMMIT
+//!                                                           ▼
+//!                                     PowerDNS's web servers: flush caches, send NOTIFY
 //! ```
 //!
 //! It is level-triggered. An event says which VM to look at again, never what to write; every fact comes

@@ -92,16 +92,18 @@ struct ZoneDue {
 }
 
 impl Due {
-    /// Notes a committed change: these names, and a new serial if the zone notifies.
+    /// Notes a committed change: these names, or the whole zone, and a new serial if the zone notifies.
     pub(super) fn note<'a>(
         &mut self,
         zone: &ZoneName,
+        whole: bool,
         notifies: bool,
         names: impl IntoIterator<Item = &'a OwnerName>,
         now: Instant,
     ) {
         let state = self.zones.entry(zone.clone()).or_default();
         state.notify |= notifies;
+        state.whole |= whole;
         for name in names {
             state.add(name, now);
         }

@@ -32,7 +32,7 @@ impl Bench {
     }
 
     fn note(&mut self, notifies: bool, names: &[OwnerName]) {
-        self.due.note(&name(ZONE), notifies, names, self.now());
+        self.due.note(&name(ZONE), false, notifies, names, self.now());
     }
 
     /// Tells all that is due until this second.
@@ -181,7 +181,7 @@ fn a_refusal_is_not_repeated_at_once_and_does_not_keep_others() {
     let mut bench = Bench::new();
     bench.answer = Told::Refused;
     bench.note(true, &[name("a.example.org")]);
-    bench.due.note(&name("example.net"), false, &[name("b.example.net")], bench.now());
+    bench.due.note(&name("example.net"), false, false, &[name("b.example.net")], bench.now());
     bench.until(90);
     assert_eq!(bench.told().len(), 6, "three requests, each once more");
 }

@@ -13,7 +13,7 @@ use crate::{
     model::{Batch, OwnerName, ZoneId, ZoneKind, Zones},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -28,6 +28,10 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Clone)]
 pub struct Flusher {
     lines: Arc<[Line]>,
+    /// Zones of which a change was noted. The first one flushes the zone: a server that does not know it yet,
+    /// as it was made by SQL or `pdnsutil`, answers REFUSED for up to 300 s otherwise (facts: powerdns 3), and
+    /// an earlier process may have ended before it told of its last change.
+    met: Arc<Mutex<HashSet<ZoneId>>>,
 }
 
 /// One server, and what it is still to be told.
@@ -55,7 +59,7 @@ impl Flusher {
         let counts = lines.iter().map(|line| Arc::clone(&line.web.counts)).collect();
         // A second one in one process would count for itself.
         let _ = metrics.web.set(counts);
-        Ok(Self { lines })
+        Ok(Self { lines, met: Arc::default() })
     }
 
     /// Notes what a transaction has changed.
@@ -70,12 +74,16 @@ impl Flusher {
         if changed.is_empty() {
             return;
         }
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed: Vec<_> = (changed.into_iter())
+            .filter_map(|(id, names)| Some((zones.with_id(id)?, met.insert(id), names)))
+            .collect();
+        drop(met);
         for line in self.lines.iter() {
             let (mut due, now) = (line.due(), Instant::now());
-            for (zone, names) in &changed {
-                if let Some(zone) = zones.with_id(*zone) {
-                    due.note(&zone.name, zone.kind == ZoneKind::Primary, names.iter().copied(), now);
-                }
+            for (zone, first, names) in &changed {
+                let notifies = zone.kind == ZoneKind::Primary;
+                due.note(&zone.name, *first, notifies, names.iter().copied(), now);
             }
             drop(due);
             line.wake.notify_one();

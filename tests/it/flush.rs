@@ -4,7 +4,8 @@
 use super::{
     flush_support::{FakeWeb, HalfOpen, KEY, Secondary, closed},
     support::{
-        EVENTS_ONLY, LIMIT, answers, example, metric, metric_reaches, once, readiness, serve_events, sync, vm,
+        ACCOUNT, EVENTS_ONLY, LIMIT, answers, example, metric, metric_reaches, once, readiness, serve_events,
+        sync, vm,
     },
 };
 use std::time::{Duration, Instant};
@@ -82,6 +83,20 @@ async fn a_first_fill_is_answered_when_it_ends() {
     }
     sync(&lab, &web(&dns.api_url())).await;
     assert_eq!(asked(&dns, last, "A"), ["192.0.2.60"], "one of more names than are flushed one by one");
+}
+
+#[tokio::test]
+async fn a_zone_that_another_tool_has_made_is_served_with_its_first_record() {
+    let lab = Lab::new("flush_new_zone").await;
+    example(&lab).await;
+    let dns = caching(&lab, &[]).await;
+    lab.world().set_account_network_domain(ACCOUNT, Some("new.org"));
+    lab.db.zone("new.org").await.unwrap();
+    // It reads its list of zones every 300 s.
+    assert_eq!(dns.dig_status("web.new.org", "A").unwrap(), "REFUSED");
+    lab.world().create_vm(vm("web", "192.0.2.1"));
+    sync(&lab, &web(&dns.api_url())).await;
+    assert_eq!(asked(&dns, "web.new.org", "A"), ["192.0.2.1"]);
 }
 
 #[tokio::test]
@@ -207,9 +222,10 @@ async fn a_server_that_comes_back_is_told_what_it_missed() {
     lab.world().create_vm(vm("web", "192.0.2.1"));
     metric_reaches(&controller, &of("errors_total", &url), 1.0).await;
     let fake = FakeWeb::start_at(&url, 200).await;
-    for name in ["web.domain.com", "1.2.0.192.in-addr.arpa"] {
-        poll(&format!("{name} is flushed after all"), LIMIT, async || {
-            let times = fake.times(&format!("PUT cache/flush?domain={name}."));
+    // The first change of a zone flushes all of it.
+    for zone in ["domain.com", "2.0.192.in-addr.arpa"] {
+        poll(&format!("{zone} is flushed after all"), LIMIT, async || {
+            let times = fake.times(&format!("PUT cache/flush?domain={zone}."));
             if times.is_empty() { Err(format!("it was asked {:?}", fake.asked())) } else { Ok(()) }
         })
         .await;
