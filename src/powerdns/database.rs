@@ -42,6 +42,7 @@ impl Database {
     }
 
     /// The same, and whoever commits through it tells PowerDNS's web servers.
+    #[must_use]
     pub fn flushing(self, flusher: Option<Flusher>) -> Self {
         Self { flusher, ..self }
     }

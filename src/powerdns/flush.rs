@@ -152,8 +152,8 @@ impl Due {
         let zones: Vec<ZoneName> = self.zones.keys().cloned().collect();
         for zone in zones {
             if let Some(state) = self.zones.get_mut(&zone) {
-                let ZoneDue { names, whole, notify, notifying, at, .. } = std::mem::take(state);
-                *state = ZoneDue { names, whole, notify, notifying, at, ..ZoneDue::default() };
+                let ZoneDue { at, names, whole, notify, notifying, .. } = std::mem::take(state);
+                *state = ZoneDue { at, names, whole, notify, notifying, ..ZoneDue::default() };
             }
             self.schedule(&zone, now);
         }

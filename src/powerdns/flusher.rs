@@ -5,7 +5,7 @@
 
 use super::{
     flush::{Due, Told},
-    trouble::{Change, Trouble},
+    trouble::Trouble,
     web::{Web, WebError, WebSettings},
 };
 use crate::{
@@ -182,15 +182,14 @@ impl Line {
             Err(error) => {
                 let text = chain(&error);
                 self.web.counts.set_trouble(Some(text.clone()));
-                match trouble.failed(&error, now) {
-                    Change::New => tracing::warn!(
+                if trouble.failed(&error, now) {
+                    tracing::warn!(
                         %server,
                         error = %text,
                         "cannot tell PowerDNS's web server of changes: its caches show them up to 78 s later"
-                    ),
-                    Change::None => {
-                        tracing::debug!(%server, error = %text, "PowerDNS's web server still fails")
-                    }
+                    );
+                } else {
+                    tracing::debug!(%server, error = %text, "PowerDNS's web server still fails");
                 }
             }
         }

@@ -13,22 +13,13 @@ const QUIET: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Trouble(Option<(Discriminant<WebError>, bool, Instant)>);
 
-/// What a failure means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
-    /// The server was well, or failed in another way.
-    New,
-    /// It fails as before.
-    None,
-}
-
 impl Trouble {
-    /// A request has failed.
-    pub(super) fn failed(&mut self, error: &WebError, now: Instant) -> Change {
+    /// A request has failed. Whether that is news: the server was well, or failed in another way.
+    pub(super) fn failed(&mut self, error: &WebError, now: Instant) -> bool {
         let kind = discriminant(error);
         let refused = matches!(error, WebError::Refused { .. });
         let before = self.0.replace((kind, refused, now));
-        if before.is_some_and(|(before, ..)| before == kind) { Change::None } else { Change::New }
+        before.is_none_or(|(before, ..)| before != kind)
     }
 
     /// A request was done. Whether the server is well again.
@@ -55,19 +46,19 @@ mod tests {
     fn a_failure_is_new_once_and_ends_with_the_next_success() {
         let (mut trouble, now) = (Trouble::default(), Instant::now());
         assert!(!trouble.well(now));
-        assert_eq!(trouble.failed(&denied(), now), Change::New);
-        assert_eq!(trouble.failed(&denied(), now), Change::None);
-        assert_eq!(trouble.failed(&WebError::Away(StatusCode::BAD_GATEWAY), now), Change::New);
+        assert!(trouble.failed(&denied(), now));
+        assert!(!trouble.failed(&denied(), now));
+        assert!(trouble.failed(&WebError::Away(StatusCode::BAD_GATEWAY), now));
         assert!(trouble.well(now) && !trouble.well(now));
-        assert_eq!(trouble.failed(&denied(), now), Change::New);
+        assert!(trouble.failed(&denied(), now));
     }
 
     #[test]
     fn a_server_that_refuses_one_zone_among_others_is_in_trouble_once() {
         let (mut trouble, now) = (Trouble::default(), Instant::now());
-        assert_eq!(trouble.failed(&refused(), now), Change::New);
+        assert!(trouble.failed(&refused(), now));
         assert!(!trouble.well(now + QUIET / 2));
-        assert_eq!(trouble.failed(&refused(), now + QUIET / 2), Change::None);
+        assert!(!trouble.failed(&refused(), now + QUIET / 2));
         assert!(!trouble.well(now + QUIET) && trouble.well(now + QUIET * 3 / 2));
     }
 }
