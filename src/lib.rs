@@ -10,6 +10,9 @@
 //!                          rows + ledger of those names (powerdns) ─────► plan::decide, rectify ─► batch
 //!                                                                                                     │
 //!                                              one transaction: rows, ledger, SOA serial, fence   ◄───┘
+//!                                                           │ after COMMIT
+//!                                                           ▼
+//!                                     PowerDNS's web servers: flush caches, send NOTIFY
 //! ```
 //!
 //! It is level-triggered. An event says which VM to look at again, never what to write; every fact comes
@@ -40,7 +43,8 @@
 //! 6. *All or nothing*: `powerdns_room`.
 //! 7. *One holder for every name*: `contention`, `frozen`, `desired::rank`, `plan`'s contention tables.
 //! 8. *One bad VM, zone or event never stops the rest*: `bad_events`, `bad_api`.
-//! 9. *It tells the truth*: `lease`, `observe::health`.
+//! 9. *It tells the truth*: `lease`, `observe::health`; and PowerDNS's caches do within a second: `flush`,
+//!    `powerdns::flush`.
 //! 10. *At most one writer per owner id*: `lease`, `powerdns_room`.
 
 pub mod cli;

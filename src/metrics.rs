@@ -1,7 +1,10 @@
 //! Plain counters that every shell room may touch; `observe` renders them. No registry, no labels of
 //! unbounded value: what a counter means stands in its field's documentation.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc, Mutex, OnceLock, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -51,6 +54,8 @@ pub struct Metrics {
     pub sql: Sql,
     /// The reconciler.
     pub passes: Passes,
+    /// PowerDNS's web servers, as the configuration lists them; unset where it lists none.
+    pub web: OnceLock<Vec<Arc<WebServer>>>,
 }
 
 /// Requests to the CloudStack API.
@@ -104,6 +109,38 @@ pub struct Sql {
     pub serials: Counter,
     /// Statements sent.
     pub statements: Counter,
+}
+
+/// A web server of PowerDNS that is told of changes.
+#[derive(Debug)]
+pub struct WebServer {
+    /// Its URL: a label of as many values as the configuration lists.
+    pub url: String,
+    /// Flushes of its caches that were sent.
+    pub flushes: Counter,
+    /// Requests to send a NOTIFY.
+    pub notifies: Counter,
+    /// Requests of either kind that failed in any way.
+    pub errors: Counter,
+    trouble: Mutex<Option<String>>,
+}
+
+impl WebServer {
+    /// One that nothing was sent to yet.
+    pub fn new(url: String) -> Self {
+        let (flushes, notifies, errors) = Default::default();
+        Self { url, flushes, notifies, errors, trouble: Mutex::default() }
+    }
+
+    /// Why requests fail now; none where they do not.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// See [`WebServer::trouble`].
+    pub fn set_trouble(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
 }
 
 /// The reconciler.

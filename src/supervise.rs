@@ -6,7 +6,7 @@ use crate::{
     metrics::{Metrics, chain},
     model::OwnerId,
     observe::{self, Board, HealthSettings, ObserveError, Observed, Role},
-    powerdns::{self, Acquire, Database, DbError, Lease},
+    powerdns::{self, Acquire, Database, DbError, Flusher, Flushing, Lease, WebError},
     reconcile::{self, Aim, Engine, EngineError, Parts, PurgeSettings, Purged, Report, VerbError, hold},
     trigger::{self, TriggerError},
 };
@@ -31,6 +31,8 @@ pub struct Services {
     pub cloudstack: crate::cloudstack::Settings,
     /// The database.
     pub powerdns: powerdns::Settings,
+    /// PowerDNS's web servers, if they are to be told of changes.
+    pub web: Option<powerdns::WebSettings>,
     /// The events, if there are any.
     pub trigger: Option<trigger::Settings>,
     /// The engine.
@@ -48,6 +50,9 @@ pub enum SuperviseError {
     /// The database client cannot be set up, or a one-shot verb cannot reach it.
     #[error("cannot use the PowerDNS database")]
     Database(#[source] DbError),
+    /// The client of PowerDNS's web servers cannot be set up.
+    #[error("cannot use PDNS_API_URL")]
+    Web(#[source] WebError),
     /// HTTP_LISTEN is taken, or not an address of this machine.
     #[error("cannot listen on HTTP_LISTEN={address}: choose another address or port")]
     Listen {
@@ -99,10 +104,14 @@ pub enum SuperviseError {
 
 /// How long the end may take, before what is left is dropped. systemd and Kubernetes wait longer.
 const FAREWELL: Duration = Duration::from_secs(9);
+/// How much of it PowerDNS's web servers may take, once nothing more is written.
+const LAST_FLUSH: Duration = Duration::from_secs(3);
+/// The same at the end of a one-shot verb, which nobody is waiting to kill.
+const LAST_FLUSH_ONCE: Duration = Duration::from_secs(5);
 
 /// Serves until `shutdown`.
 pub async fn run(services: Services, shutdown: impl Future<Output = ()>) -> Result<(), SuperviseError> {
-    let Services { cloudstack, powerdns, trigger, engine, http_listen } = services;
+    let Services { cloudstack, powerdns, web, trigger, engine, http_listen } = services;
     let metrics = Arc::new(Metrics::default());
     let board = Arc::new(Board::new(Instant::now()));
     let health = HealthSettings {
@@ -111,7 +120,7 @@ pub async fn run(services: Services, shutdown: impl Future<Output = ()>) -> Resu
         lease_ttl: powerdns.lease_ttl,
     };
     let client = Client::new(&cloudstack, Arc::clone(&metrics)).map_err(SuperviseError::Client)?;
-    let database = Database::new(&powerdns, Arc::clone(&metrics)).map_err(SuperviseError::Database)?;
+    let (database, mut flushing) = open(&powerdns, web.as_ref(), &metrics)?;
     let listener = TcpListener::bind(http_listen)
         .await
         .map_err(|source| SuperviseError::Listen { address: http_listen, source })?;
@@ -173,16 +182,27 @@ pub async fn run(services: Services, shutdown: impl Future<Output = ()>) -> Resu
             Some(Err(error)) => Err(SuperviseError::Panicked(error)),
             None => Err(SuperviseError::Ended("all")),
         },
+        ended = flush_ended(flushing.as_mut()) => Err(ended),
     };
     tracing::info!("ends");
     cancel.cancel();
+    let begun = Instant::now();
     let farewell = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
         tracing::warn!("some tasks did not end in time: they are dropped");
         tasks.shutdown().await;
     }
+    if let Some(flushing) = flushing {
+        flushing.end(LAST_FLUSH.min(FAREWELL.saturating_sub(begun.elapsed()))).await;
+    }
     let _ = tokio::time::timeout(Duration::from_secs(1), database.close()).await;
     result
+}
+
+/// Never comes back, unless one of these tasks ends before its time.
+async fn flush_ended(flushing: Option<&mut Flushing>) -> SuperviseError {
+    let Some(flushing) = flushing else { return std::future::pending().await };
+    flushing.ended().await.map_or(SuperviseError::Ended("flush"), SuperviseError::Panicked)
 }
 
 /// Events are the holder's: a standby would commit offsets of what nobody acts upon.
@@ -224,11 +244,11 @@ async fn consume_while_holding(
 
 /// Does one full pass, or plans one, then ends.
 pub async fn once(services: Services) -> Result<Report, SuperviseError> {
-    let Services { cloudstack, powerdns, engine, .. } = services;
+    let Services { cloudstack, powerdns, web, engine, .. } = services;
     let metrics = Arc::new(Metrics::default());
     let board = Arc::new(Board::new(Instant::now()));
     let client = Client::new(&cloudstack, Arc::clone(&metrics)).map_err(SuperviseError::Client)?;
-    let database = Database::new(&powerdns, Arc::clone(&metrics)).map_err(SuperviseError::Database)?;
+    let (database, flushing) = open(&powerdns, web.as_ref(), &metrics)?;
     let (_deliveries_in, deliveries) = mpsc::channel(1);
     let (_idle, mut tenure) = mpsc::channel(1);
     let mut holding = None;
@@ -247,17 +267,33 @@ pub async fn once(services: Services) -> Result<Report, SuperviseError> {
     if let Some(holding) = holding {
         holding.end().await;
     }
+    if let Some(flushing) = flushing {
+        flushing.end(LAST_FLUSH_ONCE).await;
+    }
     let _ = tokio::time::timeout(Duration::from_secs(1), database.close()).await;
     result
+}
+
+/// The database, and the tasks that tell PowerDNS's web servers what is committed through it.
+fn open(
+    settings: &powerdns::Settings,
+    web: Option<&powerdns::WebSettings>,
+    metrics: &Arc<Metrics>,
+) -> Result<(Database, Option<Flushing>), SuperviseError> {
+    let flusher = web.map(|web| Flusher::new(web, metrics)).transpose().map_err(SuperviseError::Web)?;
+    let database = Database::new(settings, Arc::clone(metrics)).map_err(SuperviseError::Database)?;
+    let flushing = flusher.as_ref().map(Flusher::start);
+    Ok((database.flushing(flusher), flushing))
 }
 
 /// Purges with the lease in hand; `dry_run` needs none and writes nothing.
 pub async fn purge(
     powerdns: &powerdns::Settings,
+    web: Option<&powerdns::WebSettings>,
     what: &PurgeSettings,
     dry_run: bool,
 ) -> Result<Purged, SuperviseError> {
-    let database = Database::new(powerdns, Arc::default()).map_err(SuperviseError::Database)?;
+    let (database, flushing) = open(powerdns, web, &Arc::default())?;
     let board = Arc::new(Board::new(Instant::now()));
     let purged = if dry_run {
         reconcile::purge(database.reader(), None, what).await
@@ -270,6 +306,9 @@ pub async fn purge(
         holding.end().await;
         purged
     };
+    if let Some(flushing) = flushing {
+        flushing.end(LAST_FLUSH_ONCE).await;
+    }
     let _ = tokio::time::timeout(Duration::from_secs(1), database.close()).await;
     purged.map_err(SuperviseError::Verb)
 }

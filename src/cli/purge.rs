@@ -21,7 +21,7 @@ pub async fn purge(config: &Config, args: &PurgeArgs) -> Result<Exit> {
         only: args.zone.clone(),
         zones: config.engine_settings(Aim::Plan).desired.zones,
     };
-    let purged = supervise::purge(&powerdns, &what, args.dry_run).await?;
+    let purged = supervise::purge(&powerdns, config.web_settings().as_ref(), &what, args.dry_run).await?;
     let mut out = stdout().lock();
     if args.dry_run {
         writeln!(out, "{}", purged.plan)?;

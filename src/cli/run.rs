@@ -12,11 +12,6 @@ pub async fn run(config: &Config) -> Result<Exit> {
             "DNS_ZONES is not set: whoever may set a network domain in CloudStack reaches every zone of this database"
         );
     }
-    if config.pdns_api.is_some() {
-        tracing::warn!(
-            "PDNS_API_URL has no effect yet: PowerDNS's caches are not flushed, and show changes in their time"
-        );
-    }
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let shutdown = async move {

@@ -39,6 +39,13 @@ impl Config {
         }
     }
 
+    /// For PowerDNS's web servers, if there are any.
+    pub fn web_settings(&self) -> Option<powerdns::WebSettings> {
+        let of = self.pdns_api.as_ref()?;
+        let urls = of.urls.iter().map(ToString::to_string).collect();
+        Some(powerdns::WebSettings { urls, key: of.key.clone() })
+    }
+
     /// For the consumer, if there are events at all.
     pub fn trigger_settings(&self) -> Option<trigger::Settings> {
         let of = self.kafka.as_ref()?;

@@ -120,15 +120,19 @@ impl Batch {
             + self.reorders.len()
     }
 
+    /// What a query could see change: zones and owner names, one of them maybe more than once.
+    pub fn changed(&self) -> impl Iterator<Item = (ZoneId, &OwnerName)> {
+        (self.deletes.iter().map(OwnedRow::row).map(|row| (row.zone, &row.name)))
+            .chain(self.retimes.iter().map(|(owned, _)| owned.row()).map(|row| (row.zone, &row.name)))
+            .chain(self.inserts.iter().map(|row| (row.zone, &row.name)))
+            .chain(self.ents_out.iter().map(|ent| (ent.zone, &ent.name)))
+            .chain(self.ents_in.iter().map(|row| (row.zone, &row.name)))
+            .chain(self.reorders.iter().map(|row| (row.zone, &row.name)))
+    }
+
     /// The zones whose SOA serial must move: those with a change that a query could see. Sorted.
     pub fn zones(&self) -> Vec<ZoneId> {
-        let mut zones: Vec<ZoneId> = (self.deletes.iter().map(|owned| owned.row().zone))
-            .chain(self.retimes.iter().map(|(owned, _)| owned.row().zone))
-            .chain(self.inserts.iter().map(|row| row.zone))
-            .chain(self.ents_out.iter().map(|ent| ent.zone))
-            .chain(self.ents_in.iter().map(|row| row.zone))
-            .chain(self.reorders.iter().map(|row| row.zone))
-            .collect();
+        let mut zones: Vec<ZoneId> = self.changed().map(|(zone, _)| zone).collect();
         zones.sort_unstable();
         zones.dedup();
         zones

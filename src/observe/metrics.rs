@@ -2,7 +2,7 @@
 //! HELP and TYPE a family. <https://prometheus.io/docs/instrumenting/exposition_formats/>
 
 use super::{Board, Role};
-use crate::metrics::{Counter, Gauge, Metrics};
+use crate::metrics::{Counter, Gauge, Metrics, WebServer};
 use std::fmt::Write as _;
 
 /// The content type of [`render`]'s text.
@@ -74,6 +74,7 @@ pub fn render(metrics: &Metrics, board: &Board, ready: bool) -> String {
     triggers(&mut text, metrics);
     sql(&mut text, metrics);
     passes(&mut text, metrics);
+    web(&mut text, metrics);
     state(&mut text, board, ready);
     text.0
 }
@@ -157,6 +158,37 @@ fn passes(text: &mut Text, metrics: &Metrics) {
     );
 }
 
+fn web(text: &mut Text, metrics: &Metrics) {
+    let Some(servers) = metrics.web.get() else { return };
+    let each = |count: fn(&WebServer) -> &Counter| -> Vec<(&str, &Counter)> {
+        servers.iter().map(|server| (server.url.as_str(), count(server))).collect()
+    };
+    text.counters(
+        "pdns_flushes_total",
+        "Flushes of caches that PowerDNS's web servers were asked for.",
+        "server",
+        &each(|server| &server.flushes),
+    );
+    text.counters(
+        "pdns_notifies_total",
+        "NOTIFYs that PowerDNS's web servers were asked for.",
+        "server",
+        &each(|server| &server.notifies),
+    );
+    text.counters(
+        "pdns_errors_total",
+        "Requests to PowerDNS's web servers that failed.",
+        "server",
+        &each(|server| &server.errors),
+    );
+    text.numbers(
+        "pdns_up",
+        "Whether PowerDNS's web server does what it is told.",
+        "server",
+        servers.iter().map(|server| (server.url.as_str(), u64::from(server.trouble().is_none()))),
+    );
+}
+
 fn state(text: &mut Text, board: &Board, ready: bool) {
     let role = board.pulse().role;
     text.number("ready", "Whether /readyz says yes.", if ready { "1" } else { "0" });
@@ -210,12 +242,17 @@ mod tests {
         let board = Board::new(Instant::now());
         let standing = Standing::new(None, Kind::Name, &Outcome::OnHold, String::new());
         board.set_name(OwnerName::parse("a.example.org").unwrap(), vec![standing]);
+        let server = WebServer::new("http://pdns:8081".into());
+        server.flushes.add(2);
+        metrics.web.set(vec![server.into()]).unwrap();
         let samples = parse(&render(&metrics, &board, true));
         for (name, value) in [
             ("api_wait_seconds_total", 1.5),
             ("rows_written_total{change=\"delete\"}", 3.0),
             ("resync_duration_seconds", 1.007),
             ("claims_not_served{state=\"on hold\"}", 1.0),
+            ("pdns_flushes_total{server=\"http://pdns:8081\"}", 2.0),
+            ("pdns_up{server=\"http://pdns:8081\"}", 1.0),
             ("ready", 1.0),
             ("holder", 0.0),
         ] {

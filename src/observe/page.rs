@@ -69,6 +69,20 @@ fn write_page(html: &mut String, status: &Status) -> fmt::Result {
             Escaped(&failing.error)
         )?;
     }
+    for server in &status.pdns_servers {
+        let (class, state) = match &server.trouble {
+            Some(trouble) => ("no", trouble.as_str()),
+            None => ("yes", "is told of changes"),
+        };
+        write!(
+            html,
+            "<p class=\"{class}\">PowerDNS {}: {}; {} of {} requests have failed</p>",
+            Escaped(&server.url),
+            Escaped(state),
+            server.errors,
+            server.requests
+        )?;
+    }
     names(html, status)?;
     left_behind(html, status)?;
     rejections(html, status)?;

@@ -1,6 +1,7 @@
 //! What /status says, as a value that becomes JSON, and of which `/` makes a page.
 
 use super::{Board, Observed, Pass, Role, alive, health::role_text, ready};
+use crate::metrics::Metrics;
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -45,6 +46,8 @@ pub struct Status {
     pub last_resync: Option<u64>,
     /// Kinds of passes that fail now.
     pub failing: Vec<Failing>,
+    /// PowerDNS's web servers, if they are told of changes.
+    pub pdns_servers: Vec<PdnsServer>,
     /// How many claims are not served, by how they stand.
     pub counts: BTreeMap<&'static str, u64>,
     /// How many names are not as desired.
@@ -81,6 +84,19 @@ pub struct Failing {
     pub times: u64,
     /// What the last one said.
     pub error: String,
+}
+
+/// A web server of PowerDNS that is told of changes.
+#[derive(Debug, Serialize)]
+pub struct PdnsServer {
+    /// Its URL.
+    pub url: String,
+    /// Flushes and NOTIFYs that it was asked for.
+    pub requests: u64,
+    /// How many of them failed.
+    pub errors: u64,
+    /// Why they fail now; none where they do not.
+    pub trouble: Option<String>,
 }
 
 /// A name that is not as desired.
@@ -182,6 +198,7 @@ impl Status {
             dirty_names: passes.dirty_names.get(),
             last_resync: Some(passes.last_resync.get()).filter(|second| *second > 0),
             failing: failing.collect(),
+            pdns_servers: pdns_servers(&observed.metrics),
             counts: observed.board.counts(),
             names_total,
             names,
@@ -191,6 +208,16 @@ impl Status {
             rejected_vms,
         }
     }
+}
+
+fn pdns_servers(metrics: &Metrics) -> Vec<PdnsServer> {
+    let servers = metrics.web.get().into_iter().flatten().map(|server| PdnsServer {
+        url: server.url.clone(),
+        requests: server.flushes.get() + server.notifies.get(),
+        errors: server.errors.get(),
+        trouble: server.trouble(),
+    });
+    servers.collect()
 }
 
 fn names(board: &Board) -> (usize, Vec<Name>) {

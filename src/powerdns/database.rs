@@ -1,7 +1,12 @@
 //! The database as a whole: connections, settings, and the ways to reading and writing.
 
-use super::{DbError, Lease, Reader, Settings, Standing, Writer, session::Session, session::Sessions};
-use crate::metrics::Metrics;
+use super::{
+    DbError, Flusher, Lease, Reader, Settings, Standing, Writer, session::Session, session::Sessions,
+};
+use crate::{
+    metrics::Metrics,
+    model::{Batch, Zones},
+};
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -20,6 +25,7 @@ pub struct Database {
     sessions: Arc<Sessions>,
     renewals: Arc<Sessions>,
     pruned: Arc<Mutex<Option<Instant>>>,
+    flusher: Option<Flusher>,
 }
 
 impl Database {
@@ -31,7 +37,14 @@ impl Database {
             renewals: Sessions::new(settings, 1, Arc::clone(&metrics)),
             metrics,
             pruned: Arc::default(),
+            flusher: None,
         })
+    }
+
+    /// The same, and whoever commits through it tells PowerDNS's web servers.
+    #[must_use]
+    pub fn flushing(self, flusher: Option<Flusher>) -> Self {
+        Self { flusher, ..self }
     }
 
     /// Whether the server answers and lets us in.
@@ -66,6 +79,13 @@ impl Database {
 
     pub(super) fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// A transaction stands, or may stand.
+    pub(super) fn changed(&self, batch: &Batch, zones: &Zones) {
+        if let Some(flusher) = &self.flusher {
+            flusher.note(batch, zones);
+        }
     }
 
     pub(super) async fn session(&self) -> Result<Session, DbError> {

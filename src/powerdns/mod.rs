@@ -1,4 +1,5 @@
-//! The PowerDNS database: reading zones, names and the ledger, and the one guarded write transaction.
+//! The PowerDNS database: reading zones, names and the ledger, the one guarded write transaction,
+//! and what PowerDNS's web servers are told after it.
 //!
 //! Refuses: to decide anything. What a [`Batch`](crate::model::Batch) does not name is not touched, what
 //! it names is touched only while it still is what the plan saw. No GET_LOCK, no vendor's own SQL beyond
@@ -16,6 +17,8 @@ mod changes;
 mod database;
 mod decode;
 mod error;
+mod flush;
+mod flusher;
 mod handover;
 mod lease;
 mod ledger;
@@ -28,15 +31,19 @@ mod session;
 mod settings;
 mod soa;
 mod sql;
+mod trouble;
+mod web;
 mod writer;
 mod zones;
 
 pub use audit::AuditSummary;
 pub use database::Database;
 pub use error::{DbError, WriteError};
+pub use flusher::{Flusher, Flushing};
 pub use lease::{Acquire, Bound, Lease, Standing};
 pub use names::NameRows;
 pub use reader::{Approval, HistoryLine, Reader};
 pub use schema::{ddl, schema_text_default};
 pub use settings::{Settings, TlsMode};
+pub use web::{WebError, WebSettings};
 pub use writer::{Committed, Writer};

@@ -66,7 +66,10 @@ impl Writer {
             }
         };
         // Whatever goes wrong here, the transaction may stand or not: planning again tells.
-        session.commit().await.map_err(WriteError::Retry)?;
+        let committed = session.commit().await.map_err(WriteError::Retry);
+        // A flush too many harms nobody.
+        self.database.changed(batch, zones);
+        committed?;
         if !batch.endings.is_empty() {
             self.database.prune_history(&mut session).await;
         }

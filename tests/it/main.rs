@@ -9,6 +9,8 @@ mod crowd;
 mod down;
 mod endings;
 mod explain;
+mod flush;
+mod flush_support;
 mod foreign;
 mod frozen;
 mod gone;

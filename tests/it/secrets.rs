@@ -1,6 +1,9 @@
 //! No secret appears in any output, however much is logged.
 
-use super::support::{LIMIT, answers, example, metric_reaches, once, serve_events, vm};
+use super::{
+    flush_support::{FakeWeb, KEY},
+    support::{LIMIT, answers, example, metric_reaches, once, serve_events, vm},
+};
 use testbed::{Lab, sim::Event, sim::Scope};
 
 const API_KEY: &str = "PlantedApiKey-Aa1Bb2Cc3";
@@ -25,13 +28,16 @@ async fn no_secret_appears_in_log_status_metrics_or_errors() {
     example(&lab).await;
     lab.world().add_key(API_KEY, SECRET_KEY, Scope::Root);
     let password = lab.db.password.clone();
-    let secrets = [API_KEY, SECRET_KEY, VM_PASSWORD, KAFKA_PASSWORD, password.as_str()];
+    let web = FakeWeb::start(500).await;
+    let secrets = [API_KEY, SECRET_KEY, VM_PASSWORD, KAFKA_PASSWORD, KEY, password.as_str()];
     // A password that no listener asks for is kept by librdkafka all the same.
     let sasl = format!("sasl.password={KAFKA_PASSWORD}");
     let settings = [
         ("CS_API_KEY", API_KEY),
         ("CS_SECRET_KEY", SECRET_KEY),
         ("KAFKA_CONFIG", sasl.as_str()),
+        ("PDNS_API_URL", &web.url),
+        ("PDNS_API_KEY", KEY),
         ("RUST_LOG", "trace"),
         ("RESYNC_INTERVAL", "1s"),
     ];
@@ -49,6 +55,7 @@ async fn no_secret_appears_in_log_status_metrics_or_errors() {
     answers(&lab, "web.domain.com", "A", &["192.0.2.10"]).await;
     let unreadable = "cs_powerdns_trigger_ignored_messages_total{reason=\"unreadable\"}";
     metric_reaches(&controller, unreadable, 2.0).await;
+    assert!(!web.asked().is_empty(), "the web server was told");
     // Errors, too: of the API, which is then answered by a proxy, and of the database.
     lab.world().allow(API_KEY, "listVirtualMachines", false);
     metric_reaches(&controller, "cs_powerdns_resync_failures_total", 1.0).await;
