@@ -24,4 +24,4 @@ pub use change::{Change, Rectified, ancestors_to_read, children_to_read, rectify
 pub use full::{Whole, rectify_zone};
 pub use order::order_name;
 pub use place::Place;
-pub use reverse::children_of;
+pub use reverse::{children_of, is_enumerated};

@@ -26,6 +26,8 @@ mod ownership;
 mod powerdns_room;
 mod purge;
 mod races;
+mod rectify_random;
+mod rectify_towns;
 mod released;
 mod rules_addresses;
 mod rules_classless;
