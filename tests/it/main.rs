@@ -45,6 +45,7 @@ mod rules_zone_list;
 mod rules_zones;
 mod secrets;
 mod serving;
+mod signed;
 mod strangers;
 mod support;
 mod tools_api;
