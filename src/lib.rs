@@ -42,6 +42,9 @@
 //! 8. *One bad VM, zone or event never stops the rest*: `bad_events`, `bad_api`.
 //! 9. *It tells the truth*: `lease`, `observe::health`.
 //! 10. *At most one writer per owner id*: `lease`, `powerdns_room`.
+//!
+//! That a zone stays as `rectify-zone` would leave it (design 8): `rectify`'s vectors and property tests,
+//! `rectify_random`, `rules_parents`; that a validating resolver accepts its answers: `signed`.
 
 pub mod cli;
 pub mod cloudstack;

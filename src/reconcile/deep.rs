@@ -11,42 +11,69 @@ use std::{
     collections::{BTreeSet, HashMap, HashSet},
     iter::from_fn,
     ops::Bound,
+    time::{Duration, Instant},
 };
 
-/// Rows commit in another order than they take their ids: so many are read again. What a transaction of
-/// more rows hides from us the next resync shows.
+/// Rows commit in another order than they take their ids: those of this last while are read again, but no
+/// more than so many. What a larger or longer transaction hides from us the next resync shows.
+const UNSETTLED: Duration = Duration::from_secs(60);
 const OVERLAP: RecordId = 1000;
 
 /// By zone. A name that has gone may linger here: whoever asks reads the rows.
 #[derive(Debug, Default)]
 pub struct Deep(HashMap<ZoneId, Known>);
 
-/// The labels in reverse order, so that what is below a name is one range.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
+    /// The labels in reverse order, so that what is below a name is one range.
     names: BTreeSet<String>,
+    /// The zone's highest row id at the last reading.
     upto: RecordId,
+    /// One that was the highest at least [`UNSETTLED`] ago.
+    settled: RecordId,
+    /// The one that will be settled next, and since when it waits.
+    settling: (Instant, RecordId),
+}
+
+impl Known {
+    fn new(now: Instant) -> Self {
+        Self { names: BTreeSet::new(), upto: 0, settled: 0, settling: (now, 0) }
+    }
+
+    fn take(&mut self, read: &DeepNames, now: Instant) {
+        self.names.extend(read.names.iter().map(|name| reversed(name.as_str())));
+        self.upto = read.upto;
+        if now.duration_since(self.settling.0) >= UNSETTLED {
+            self.settled = self.settling.1;
+            self.settling = (now, read.upto);
+        }
+        // A reading of the whole zone may be older than what was read meanwhile.
+        self.settled = self.settled.min(read.upto);
+        self.settling.1 = self.settling.1.min(read.upto);
+    }
+
+    /// Rows up to this id need not be read again.
+    fn since(&self) -> RecordId {
+        self.settled.max(self.upto.saturating_sub(OVERLAP))
+    }
 }
 
 impl Deep {
     /// Takes what a reading of the whole zone showed. What has been written since it began comes at the next
     /// [`Deep::catch_up`].
-    pub fn replace(&mut self, zone: ZoneId, read: DeepNames) {
-        self.0.insert(zone, Known::default());
-        self.extend(zone, read);
-    }
-
-    fn extend(&mut self, zone: ZoneId, read: DeepNames) {
-        let known = self.0.entry(zone).or_default();
-        known.names.extend(read.names.iter().map(|name| reversed(name.as_str())));
-        known.upto = read.upto;
+    pub fn replace(&mut self, zone: ZoneId, read: &DeepNames) {
+        let now = Instant::now();
+        let known = self.0.entry(zone).or_insert_with(|| Known::new(now));
+        known.names.clear();
+        known.take(read, now);
     }
 
     /// Learns of the rows that have come since the last reading: what an operator puts below a name of ours
     /// must count when that goes, not only after the next resync. Costs what has come, not what the zone has.
     pub async fn catch_up(&mut self, reader: &Reader, zone: &Zone) -> Result<(), DbError> {
-        let since = self.0.get(&zone.id).map(|known| known.upto.saturating_sub(OVERLAP));
-        self.extend(zone.id, reader.deep_names(zone, since).await?);
+        let read = reader.deep_names(zone, self.0.get(&zone.id).map(Known::since)).await?;
+        let now = Instant::now();
+        self.0.entry(zone.id).or_insert_with(|| Known::new(now)).take(&read, now);
         Ok(())
     }
 
@@ -116,7 +143,7 @@ mod tests {
     fn deep(names: &[&str]) -> Deep {
         let mut deep = Deep::default();
         let names = names.iter().map(|text| name(text)).collect();
-        deep.replace(1, DeepNames { names, upto: 1 });
+        deep.replace(1, &DeepNames { names, upto: 1 });
         deep
     }
 
@@ -143,5 +170,22 @@ mod tests {
         assert_eq!(deep.children(2, &name("web.a.org")).count(), 0, "another zone");
         deep.remove(1, &name("x-1.web.a.org"));
         assert_eq!(children(&deep, "web.a.org"), ["q.web.a.org", "x.web.a.org"]);
+    }
+
+    #[test]
+    fn rows_of_the_last_while_are_read_again_but_not_very_many() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut known = Known::new(start);
+        let mut take = |upto, seconds| {
+            known.take(&DeepNames { names: vec![], upto }, at(seconds));
+            known.since()
+        };
+        assert_eq!(take(10_000, 0), 9_000, "some may be under way still");
+        assert_eq!(take(10_100, 60), 9_100);
+        assert_eq!(take(10_200, 119), 9_200);
+        assert_eq!(take(10_200, 120), 10_100, "those have had a minute");
+        assert_eq!(take(20_000, 121), 19_000);
+        assert_eq!(take(10_050, 122), 10_050, "an older reading of the whole zone begins anew");
     }
 }

@@ -316,7 +316,7 @@ impl Engine {
     pub(super) fn take_zones(&mut self, (zones, deep): ReadZones) {
         self.zones_due = self.now().plus(ZONES_EVERY);
         for (zone, names) in deep {
-            self.settler.deep.replace(zone, names);
+            self.settler.deep.replace(zone, &names);
         }
         let mut moved = Vec::new();
         for zone in zones.iter() {

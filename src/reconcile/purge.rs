@@ -103,7 +103,7 @@ impl Purger<'_> {
         let (zones, deep) = patiently(async || tasks::zones(&self.reader, |_| true).await).await?;
         self.zones = zones;
         for (zone, names) in deep {
-            self.deep.replace(zone, names);
+            self.deep.replace(zone, &names);
         }
         Ok(())
     }
