@@ -203,7 +203,7 @@ async fn measure(
 /// The reverse name of the host in the network `::10:0` of a zone, where nobody else is.
 fn reverse(host: usize, zone: &str) -> String {
     let hex = format!("{host:04x}");
-    let low: String = hex.chars().rev().map(|nibble| format!("{nibble}.")).collect();
+    let low: String = hex.chars().rev().flat_map(|nibble| [nibble, '.']).collect();
     format!("{low}0.1.{}{zone}", "0.".repeat(17))
 }
 

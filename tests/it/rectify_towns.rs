@@ -182,27 +182,27 @@ impl Town {
     fn v4_name(&self, dice: &mut Dice) -> String {
         let address = self.v4(dice);
         let octets: Vec<&str> = address.split('.').rev().collect();
-        self.reverse_name(dice, &octets, "in-addr.arpa", &self.v4)
+        reverse_name(dice, &octets, "in-addr.arpa", &self.v4)
     }
 
     fn v6_name(&self, dice: &mut Dice) -> String {
         let address: std::net::Ipv6Addr = self.v6(dice).parse().expect("an address");
         let hex = format!("{:032x}", u128::from(address));
         let nibbles: Vec<&str> = (0..32).rev().map(|at| &hex[at..=at]).collect();
-        self.reverse_name(dice, &nibbles, "ip6.arpa", &self.v6)
+        reverse_name(dice, &nibbles, "ip6.arpa", &self.v6)
     }
+}
 
-    /// A whole address, some way up from one, or what no address is called, below either.
-    fn reverse_name(&self, dice: &mut Dice, labels: &[&str], tree: &str, apex: &str) -> String {
-        let free = labels.len() + tree.split('.').count() - apex.split('.').count();
-        let up = if dice.below(2) == 0 { 0 } else { dice.below(free) };
-        let name = format!("{}.{tree}", labels[up..].join("."));
-        match dice.below(6) {
-            0 => format!("customer-{}.{name}", dice.below(2)),
-            1 => format!("x.customer-0.{name}"),
-            2 => format!("{}.0-63.{name}", dice.below(3)),
-            3 => format!("{}.{name}", dice.one(&["007", "300", "0-63"])),
-            _ => name,
-        }
+/// A whole address, some way up from one, or what no address is called, below either.
+fn reverse_name(dice: &mut Dice, labels: &[&str], tree: &str, apex: &str) -> String {
+    let free = labels.len() + tree.split('.').count() - apex.split('.').count();
+    let up = if dice.below(2) == 0 { 0 } else { dice.below(free) };
+    let name = format!("{}.{tree}", labels[up..].join("."));
+    match dice.below(6) {
+        0 => format!("customer-{}.{name}", dice.below(2)),
+        1 => format!("x.customer-0.{name}"),
+        2 => format!("{}.0-63.{name}", dice.below(3)),
+        3 => format!("{}.{name}", dice.one(&["007", "300", "0-63"])),
+        _ => name,
     }
 }
