@@ -46,6 +46,9 @@
 //! 9. *It tells the truth*: `lease`, `observe::health`; and PowerDNS's caches do within a second: `flush`,
 //!    `powerdns::flush`.
 //! 10. *At most one writer per owner id*: `lease`, `powerdns_room`.
+//!
+//! That a zone stays as `rectify-zone` would leave it (design 8): `rectify`'s vectors and property tests,
+//! `rectify_random`, `rules_parents`; that a validating resolver accepts its answers: `signed`.
 
 pub mod cli;
 pub mod cloudstack;

@@ -42,7 +42,7 @@ pub use error::{DbError, WriteError};
 pub use flusher::{Flusher, Flushing};
 pub use lease::{Acquire, Bound, Lease, Standing};
 pub use names::NameRows;
-pub use reader::{Approval, HistoryLine, Reader};
+pub use reader::{Approval, DeepNames, HistoryLine, Reader};
 pub use schema::{ddl, schema_text_default};
 pub use settings::{Settings, TlsMode};
 pub use web::{WebError, WebSettings};

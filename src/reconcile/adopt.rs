@@ -207,7 +207,7 @@ impl Engine {
     ) -> Result<(Prepared, Told), EngineError> {
         let legacy: HashMap<&OwnerName, Vec<plan::Legacy>> =
             names.iter().map(|name| (name, errand.heritage.at(&self.world, name))).collect();
-        let (settler, world, settings) = (&self.settler, &mut self.world, &self.settings.plan);
+        let (settler, world, settings) = (&mut self.settler, &mut self.world, &self.settings.plan);
         let mut told = Told::new();
         let mut unknown: Vec<OwnerName> = Vec::new();
         let prepared = patiently(async || {

@@ -3,10 +3,10 @@
 
 use super::deep::Deep;
 use crate::{
-    model::{Batch, OwnerName, Row, Zones},
+    model::{Batch, OwnerName, Row, Zone, Zones},
     plan::{self, Decision, MAX_ROWS},
     powerdns::{DbError, NameRows, Reader},
-    rectify::{Below, children_to_read, rectify},
+    rectify::{Below, Change, Decided, Footing, Rectified, children_to_read, rectify},
 };
 use std::{
     collections::{BTreeSet, HashMap},
@@ -41,7 +41,7 @@ pub fn around<'a>(zones: &Zones, names: impl Iterator<Item = &'a OwnerName>) -> 
 /// [`around`] them.
 pub async fn load(
     reader: &Reader,
-    deep: &Deep,
+    deep: &mut Deep,
     zones: &Zones,
     all: Vec<(OwnerName, Decision)>,
     read: &NameRows,
@@ -67,45 +67,77 @@ pub async fn load(
 
 async fn transaction(
     reader: &Reader,
-    deep: &Deep,
+    deep: &mut Deep,
     zones: &Zones,
     decisions: &[(OwnerName, Decision)],
     read: &NameRows,
 ) -> Result<Batch, DbError> {
     let changes = plan::changes(decisions, read.rows());
-    let mut wanted: BTreeSet<OwnerName> = BTreeSet::new();
-    for (id, change) in &changes {
-        let Some(zone) = zones.with_id(*id) else { continue };
-        wanted.extend(children_to_read(zone, change));
-        for row in change.rows.iter().filter(|row| change.removed.contains(&row.id)) {
-            wanted.extend(deep.below(*id, &row.name));
-            for above in row.name.ancestors_below(zone.name.as_str()) {
-                let above = OwnerName::stored(above).ok();
-                wanted.extend(above.into_iter().flat_map(|above| deep.below(*id, &above)));
+    let changes: Vec<(&Zone, Change<'_>)> =
+        changes.into_iter().filter_map(|(id, change)| Some((zones.with_id(id)?, change))).collect();
+    for (zone, _) in changes.iter().filter(|(_, change)| !change.removed.is_empty()) {
+        deep.catch_up(reader, zone).await?;
+    }
+    let rectified = rectify_all(reader, deep, &changes).await?;
+    Ok(plan::assemble(decisions.to_vec(), read.rows(), read.entries(), rectified))
+}
+
+/// How many known children of a name are read at first: nearly always one tells that there is something
+/// below it.
+const FEW: usize = 8;
+
+/// What `rectify-zone` would make of the changes, with as little read of what is below their names as it
+/// takes to tell.
+async fn rectify_all(
+    reader: &Reader,
+    deep: &Deep,
+    changes: &[(&Zone, Change<'_>)],
+) -> Result<Vec<Rectified>, DbError> {
+    let mut limit = FEW;
+    let mut asked: BTreeSet<OwnerName> = BTreeSet::new();
+    let mut rows: Vec<Row> = Vec::new();
+    loop {
+        let mut wanted = BTreeSet::new();
+        for (zone, change) in changes {
+            let known = |name: &OwnerName, decided: &Decided<'_>| {
+                undecided(deep, zone, name, decided).take(limit).collect()
+            };
+            wanted.extend(children_to_read(zone, change, known));
+        }
+        let wanted: Vec<OwnerName> = wanted.difference(&asked).cloned().collect();
+        if !wanted.is_empty() {
+            rows.extend_from_slice(reader.names_and_around(&[], &wanted).await?.rows());
+            asked.extend(wanted);
+        }
+        let mut under: HashMap<&str, Vec<&Row>> = HashMap::new();
+        for row in &rows {
+            for above in above(row.name.as_str()) {
+                under.entry(above).or_default().push(row);
             }
         }
-    }
-    let wanted: Vec<OwnerName> = wanted.into_iter().collect();
-    // Whoever wrote them: rows alone, of which one reverse name asks for hundreds.
-    let below = match wanted.is_empty() {
-        true => Vec::new(),
-        false => reader.names_and_around(&[], &wanted).await?.rows().to_vec(),
-    };
-    let mut under: HashMap<&str, Vec<&Row>> = HashMap::new();
-    for row in &below {
-        for above in above(row.name.as_str()) {
-            under.entry(above).or_default().push(row);
+        let rectified = changes.iter().map(|(zone, change)| {
+            rectify(zone, change, |name, decided| {
+                let rows = under.get(name.as_str()).into_iter().flatten().copied();
+                let answer = Below::of_rows(name, rows, decided);
+                let all = undecided(deep, zone, name, decided).nth(limit).is_none();
+                if all || answer == Below::Yes(Footing::FIRM) { answer } else { Below::Unknown }
+            })
+        });
+        let rectified: Vec<Rectified> = rectified.collect();
+        if rectified.iter().all(|rectified| rectified.wants_children.is_empty()) {
+            return Ok(rectified);
         }
+        limit *= FEW;
     }
-    let rectified = changes
-        .iter()
-        .filter_map(|(id, change)| {
-            let zone = zones.with_id(*id)?;
-            let of = |name: &OwnerName| under.get(name.as_str()).into_iter().flatten().copied();
-            Some(rectify(zone, change, |name, decided| Below::of_rows(name, of(name), decided)))
-        })
-        .collect();
-    Ok(plan::assemble(decisions.to_vec(), read.rows(), read.entries(), rectified))
+}
+
+fn undecided(
+    deep: &Deep,
+    zone: &Zone,
+    name: &OwnerName,
+    decided: &Decided<'_>,
+) -> impl Iterator<Item = OwnerName> {
+    deep.children(zone.id, name).filter(|child| !decided.contains(child.as_str()))
 }
 
 /// The names above a name, nearest first.

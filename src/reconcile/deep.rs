@@ -1,17 +1,80 @@
-//! Names that lie two or more labels below a forward zone's apex: the few that decide whether a name
-//! of ours that loses its last record becomes an empty non-terminal.
+//! Names that lie two or more labels below an apex: the few that decide whether a name of ours that loses
+//! its last record becomes an empty non-terminal. In the reverse trees only those with a label that no
+//! address has; the others are asked for one by one (`rectify::children_of`).
 
-use crate::model::{OwnerName, Zone, ZoneId};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use crate::{
+    model::{OwnerName, RecordId, Zone, ZoneId},
+    powerdns::{DbError, DeepNames, Reader},
+    rectify::is_enumerated,
+};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    iter::from_fn,
+    ops::Bound,
+    time::{Duration, Instant},
+};
 
-/// By zone, with the labels in reverse order, so that what is below a name is one range.
+/// Rows commit in another order than they take their ids: those of this last while are read again, but no
+/// more than so many. What a larger or longer transaction hides from us the next resync shows.
+const UNSETTLED: Duration = Duration::from_secs(60);
+const OVERLAP: RecordId = 1000;
+
+/// By zone. A name that has gone may linger here: whoever asks reads the rows.
 #[derive(Debug, Default)]
-pub struct Deep(HashMap<ZoneId, BTreeSet<String>>);
+pub struct Deep(HashMap<ZoneId, Known>);
+
+#[derive(Debug)]
+struct Known {
+    /// The labels in reverse order, so that what is below a name is one range.
+    names: BTreeSet<String>,
+    /// The zone's highest row id at the last reading.
+    upto: RecordId,
+    /// One that was the highest at least [`UNSETTLED`] ago.
+    settled: RecordId,
+    /// The one that will be settled next, and since when it waits.
+    settling: (Instant, RecordId),
+}
+
+impl Known {
+    fn new(now: Instant) -> Self {
+        Self { names: BTreeSet::new(), upto: 0, settled: 0, settling: (now, 0) }
+    }
+
+    fn take(&mut self, read: &DeepNames, now: Instant) {
+        self.names.extend(read.names.iter().map(|name| reversed(name.as_str())));
+        self.upto = read.upto;
+        if now.duration_since(self.settling.0) >= UNSETTLED {
+            self.settled = self.settling.1;
+            self.settling = (now, read.upto);
+        }
+        // A reading of the whole zone may be older than what was read meanwhile.
+        self.settled = self.settled.min(read.upto);
+        self.settling.1 = self.settling.1.min(read.upto);
+    }
+
+    /// Rows up to this id need not be read again.
+    fn since(&self) -> RecordId {
+        self.settled.max(self.upto.saturating_sub(OVERLAP))
+    }
+}
 
 impl Deep {
-    /// Takes what a reading of the zone showed.
-    pub fn replace(&mut self, zone: ZoneId, names: &[OwnerName]) {
-        self.0.insert(zone, names.iter().map(|name| reversed(name.as_str())).collect());
+    /// Takes what a reading of the whole zone showed. What has been written since it began comes at the next
+    /// [`Deep::catch_up`].
+    pub fn replace(&mut self, zone: ZoneId, read: &DeepNames) {
+        let now = Instant::now();
+        let known = self.0.entry(zone).or_insert_with(|| Known::new(now));
+        known.names.clear();
+        known.take(read, now);
+    }
+
+    /// Learns of the rows that have come since the last reading: what an operator puts below a name of ours
+    /// must count when that goes, not only after the next resync. Costs what has come, not what the zone has.
+    pub async fn catch_up(&mut self, reader: &Reader, zone: &Zone) -> Result<(), DbError> {
+        let read = reader.deep_names(zone, self.0.get(&zone.id).map(Known::since)).await?;
+        let now = Instant::now();
+        self.0.entry(zone.id).or_insert_with(|| Known::new(now)).take(&read, now);
+        Ok(())
     }
 
     /// The zones that were read.
@@ -21,47 +84,108 @@ impl Deep {
 
     /// Notes a name that got its first record.
     pub fn add(&mut self, zone: &Zone, name: &OwnerName) {
-        if !name.is_arpa() && name.ancestors_below(zone.name.as_str()).next().is_some() {
+        if !is_enumerated(name) && name.ancestors_below(zone.name.as_str()).next().is_some() {
             // A zone that was never read stays unknown, so that it will be.
-            if let Some(names) = self.0.get_mut(&zone.id) {
-                names.insert(reversed(name.as_str()));
+            if let Some(known) = self.0.get_mut(&zone.id) {
+                known.names.insert(reversed(name.as_str()));
             }
         }
     }
 
-    /// The names strictly below this one.
-    pub fn below(&self, zone: ZoneId, name: &OwnerName) -> Vec<OwnerName> {
-        let Some(names) = self.0.get(&zone) else { return Vec::new() };
-        let prefix = reversed(name.as_str()) + ".";
-        names
-            .range(prefix.clone()..)
-            .take_while(|text| text.starts_with(&prefix))
-            .filter_map(|text| OwnerName::stored(&reversed(text)).ok())
-            .collect()
+    /// Forgets a name that has lost its last row.
+    pub fn remove(&mut self, zone: ZoneId, name: &OwnerName) {
+        if let Some(known) = self.0.get_mut(&zone) {
+            known.names.remove(&reversed(name.as_str()));
+        }
+    }
+
+    /// The direct children of a name that are known, or have something known below them.
+    pub fn children(&self, zone: ZoneId, name: &OwnerName) -> impl Iterator<Item = OwnerName> {
+        let prefix = reversed(name.as_str()) + SEPARATOR;
+        let mut from = prefix.clone();
+        from_fn(move || {
+            let names = &self.0.get(&zone)?.names;
+            let next = names.range::<str, _>((Bound::Included(&*from), Bound::Unbounded)).next()?;
+            let label = next.strip_prefix(&prefix)?.split(SEPARATOR).next()?;
+            let child = format!("{prefix}{label}");
+            // Past everything below this child.
+            from = format!("{child}{PAST}");
+            Some(reversed_back(&child))
+        })
+        .flatten()
     }
 }
+
+/// Sorts before everything that a label can have, so that what is below a name follows it at once.
+const SEPARATOR: &str = "\u{1}";
+const PAST: &str = "\u{2}";
 
 fn reversed(name: &str) -> String {
     let mut labels: Vec<&str> = name.split('.').collect();
     labels.reverse();
-    labels.join(".")
+    labels.join(SEPARATOR)
+}
+
+fn reversed_back(text: &str) -> Option<OwnerName> {
+    let mut labels: Vec<&str> = text.split(SEPARATOR).collect();
+    labels.reverse();
+    OwnerName::stored(&labels.join(".")).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_is_below_a_name_is_found_and_its_namesakes_are_not() {
-        let names = ["x.web.a.org", "y.x.web.a.org", "x.web2.a.org", "web.b.a.org"];
-        let names: Vec<OwnerName> = names.iter().map(|text| OwnerName::parse(text).unwrap()).collect();
+    fn name(text: &str) -> OwnerName {
+        OwnerName::parse(text).unwrap()
+    }
+
+    fn deep(names: &[&str]) -> Deep {
         let mut deep = Deep::default();
-        deep.replace(1, &names);
-        let below = |text: &str| deep.below(1, &OwnerName::parse(text).unwrap()).len();
-        assert_eq!(
-            (below("web.a.org"), below("x.web.a.org"), below("b.a.org"), below("eb.a.org")),
-            (2, 1, 1, 0)
-        );
-        assert_eq!(deep.below(2, &names[0]).len(), 0);
+        let names = names.iter().map(|text| name(text)).collect();
+        deep.replace(1, &DeepNames { names, upto: 1 });
+        deep
+    }
+
+    fn children(deep: &Deep, of: &str) -> Vec<String> {
+        deep.children(1, &name(of)).map(|name| name.to_string()).collect()
+    }
+
+    #[test]
+    fn the_children_of_a_name_are_found_once_each_and_its_namesakes_are_not() {
+        let mut deep = deep(&[
+            "x.web.a.org",
+            "x-1.web.a.org",
+            "y.x.web.a.org",
+            "z.y.x.web.a.org",
+            "p.q.web.a.org",
+            "x.web2.a.org",
+            "x.web-2.a.org",
+            "web.b.a.org",
+        ]);
+        assert_eq!(children(&deep, "web.a.org"), ["q.web.a.org", "x.web.a.org", "x-1.web.a.org"]);
+        assert_eq!(children(&deep, "x.web.a.org"), ["y.x.web.a.org"]);
+        assert_eq!(children(&deep, "b.a.org"), ["web.b.a.org"]);
+        assert_eq!(children(&deep, "eb.a.org"), Vec::<String>::new());
+        assert_eq!(deep.children(2, &name("web.a.org")).count(), 0, "another zone");
+        deep.remove(1, &name("x-1.web.a.org"));
+        assert_eq!(children(&deep, "web.a.org"), ["q.web.a.org", "x.web.a.org"]);
+    }
+
+    #[test]
+    fn rows_of_the_last_while_are_read_again_but_not_very_many() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut known = Known::new(start);
+        let mut take = |upto, seconds| {
+            known.take(&DeepNames { names: vec![], upto }, at(seconds));
+            known.since()
+        };
+        assert_eq!(take(10_000, 0), 9_000, "some may be under way still");
+        assert_eq!(take(10_100, 60), 9_100);
+        assert_eq!(take(10_200, 119), 9_200);
+        assert_eq!(take(10_200, 120), 10_100, "those have had a minute");
+        assert_eq!(take(20_000, 121), 19_000);
+        assert_eq!(take(10_050, 122), 10_050, "an older reading of the whole zone begins anew");
     }
 }

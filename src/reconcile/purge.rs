@@ -119,7 +119,7 @@ impl Purger<'_> {
         let purges: Vec<_> = names.iter().map(|name| (name, self.decide(name, &read))).collect();
         let decisions =
             purges.iter().map(|(name, purge)| ((*name).clone(), purge.decision.clone())).collect();
-        let load = carry::load(&self.reader, &self.deep, &self.zones, decisions, &read).await;
+        let load = carry::load(&self.reader, &mut self.deep, &self.zones, decisions, &read).await;
         let Load { decisions, deferred, batch } = load.map_err(VerbError::Db)?;
         if let Some(writer) = writer
             && let Err(error) = writer.commit(&batch, &self.zones).await

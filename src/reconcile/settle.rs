@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     model::{
-        Barrier, Batch, Claim, Content, Entry, HeldSet, Kind, OwnerName, RecordType, Row, VmId, Zone, ZoneId,
+        Barrier, Batch, Claim, Content, Entry, HeldSet, Kind, OwnerName, RecordId, RecordType, Row, VmId,
+        Zone, ZoneId,
     },
     plan::{self, Decision, Losses, NameState, Standing},
     powerdns::{Committed, DbError, NameRows, Reader, WriteError, Writer},
@@ -63,17 +64,18 @@ pub struct Settler {
 impl Settler {
     /// Reads and decides these names.
     pub async fn prepare(
-        &self,
+        &mut self,
         world: &mut World,
         names: &[OwnerName],
         losses: Losses,
     ) -> Result<Prepared, DbError> {
-        self.prepare_by(world, names, |state| plan::decide(state, &self.settings, losses)).await
+        let settings = self.settings.clone();
+        self.prepare_by(world, names, |state| plan::decide(state, &settings, losses)).await
     }
 
     /// Reads these names and decides them by another rule.
     pub async fn prepare_by(
-        &self,
+        &mut self,
         world: &mut World,
         names: &[OwnerName],
         mut rule: impl FnMut(&NameState<'_>) -> Decision,
@@ -94,7 +96,7 @@ impl Settler {
             (name.clone(), self.decide(world, name, claims, &read, &mut rule))
         };
         let decisions = names.iter().zip(&claims).map(decide).collect();
-        let load = carry::load(&self.reader, &self.deep, &world.zones, decisions, &read.names).await?;
+        let load = carry::load(&self.reader, &mut self.deep, &world.zones, decisions, &read.names).await?;
         let Load { decisions, deferred, batch } = load;
         Ok(Prepared { decisions, deferred, also, batch })
     }
@@ -111,6 +113,9 @@ impl Settler {
             if let Some(zone) = world.zones.with_id(row.zone) {
                 self.deep.add(zone, &row.name);
             }
+        }
+        for (zone, name) in emptied(batch) {
+            self.deep.remove(zone, name);
         }
         Ok(committed)
     }
@@ -161,6 +166,18 @@ impl Settler {
                     && row.content.address() == address.address()
             })
     }
+}
+
+/// The names of a zone that have no row of their own left after a batch, empty non-terminals apart.
+fn emptied(batch: &Batch) -> impl Iterator<Item = (ZoneId, &OwnerName)> {
+    let gone: HashSet<RecordId> = batch.deletes.iter().map(|owned| owned.row().id).collect();
+    let mut standing: HashSet<(ZoneId, &OwnerName)> =
+        batch.inserts.iter().map(|row| (row.zone, &row.name)).collect();
+    let seen = batch.seen.iter().flat_map(|seen| &seen.rows);
+    let stays = |row: &&Row| row.rtype != RecordType::Ent && !gone.contains(&row.id);
+    standing.extend(seen.filter(stays).map(|row| (row.zone, &row.name)));
+    (batch.deletes.iter().map(|owned| (owned.row().zone, &owned.row().name)))
+        .filter(move |at| !standing.contains(at))
 }
 
 /// What was read.

@@ -3,8 +3,8 @@
 use crate::{
     cloudstack::{ApiError, Client, Looked, VmListing},
     metrics::chain,
-    model::{Complete, Entry, LeftBehind, OwnerName, Owners, ReadSeq, Row, Vm, VmId, ZoneId, Zones},
-    powerdns::{DbError, Reader},
+    model::{Complete, Entry, LeftBehind, Owners, ReadSeq, Row, Vm, VmId, ZoneId, Zones},
+    powerdns::{DbError, DeepNames, Reader},
 };
 use std::collections::HashSet;
 use tokio::{
@@ -74,7 +74,7 @@ pub enum Note {
 }
 
 /// Zones, and the names deep inside some of them.
-pub type ReadZones = (Zones, Vec<(ZoneId, Vec<OwnerName>)>);
+pub type ReadZones = (Zones, Vec<(ZoneId, DeepNames)>);
 
 /// What made a resync fail.
 pub enum Failure {
@@ -215,10 +215,8 @@ impl Tasks {
 pub(super) async fn zones(reader: &Reader, deep: impl Fn(ZoneId) -> bool) -> Result<ReadZones, DbError> {
     let zones = reader.zones().await?;
     let mut names = Vec::new();
-    for zone in
-        zones.iter().filter(|zone| deep(zone.id) && !zone.name.is_arpa() && zone.unwritable().is_none())
-    {
-        names.push((zone.id, reader.deep_names(zone).await?));
+    for zone in zones.iter().filter(|zone| deep(zone.id) && zone.unwritable().is_none()) {
+        names.push((zone.id, reader.deep_names(zone, None).await?));
     }
     Ok((zones, names))
 }

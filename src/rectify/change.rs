@@ -56,14 +56,19 @@ pub fn ancestors_to_read<'a>(
 
 /// The names to read before [`rectify`] so that it knows what is below the names that the change
 /// empties, and below those that thereby lose their last child: their direct children where these can
-/// be enumerated, so nothing in forward zones. Empty for a change that only inserts. Sorted.
-pub fn children_to_read(zone: &Zone, change: &Change<'_>) -> Vec<OwnerName> {
+/// be enumerated, and what the caller `knows` of below them besides. Empty for a change that only inserts.
+/// Sorted.
+pub fn children_to_read(
+    zone: &Zone,
+    change: &Change<'_>,
+    knows: impl Fn(&OwnerName, &Decided<'_>) -> Vec<OwnerName>,
+) -> Vec<OwnerName> {
     // Answering "nothing" to everything walks every chain to its end: what is asked on the way is all
     // that any other answers could make it ask.
     let asked = RefCell::new(BTreeSet::new());
     rectify(zone, change, |name, decided| {
-        let children = children_of(name).unwrap_or_default();
-        asked.borrow_mut().extend(children.into_iter().filter(|child| !decided.contains(child.as_str())));
+        let children = children_of(name).unwrap_or_default().into_iter().chain(knows(name, decided));
+        asked.borrow_mut().extend(children.filter(|child| !decided.contains(child.as_str())));
         Below::No
     });
     asked.into_inner().into_iter().collect()

@@ -2,8 +2,8 @@
 //! non-terminals (facts: powerdns 2), at a cost that grows with the change and not with the zone.
 //!
 //! Refuses: reading. The caller reads the touched names and [`ancestors_to_read`]; for names that are
-//! being emptied it answers what lies below them, from [`children_to_read`] in the reverse trees and
-//! from what it knows of a forward zone in memory.
+//! being emptied it answers what lies below them, from [`children_to_read`]: in the reverse trees the
+//! children that addresses have, and everywhere else what it knows of a zone in memory.
 //!
 //! Invariant: applied to a zone that `rectify-zone` would not change, [`rectify`] leaves one that it
 //! would not change. Where the caller cannot say what is below a name, an empty non-terminal may be
@@ -24,4 +24,4 @@ pub use change::{Change, Rectified, ancestors_to_read, children_to_read, rectify
 pub use full::{Whole, rectify_zone};
 pub use order::order_name;
 pub use place::Place;
-pub use reverse::children_of;
+pub use reverse::{children_of, is_enumerated};

@@ -2,31 +2,40 @@
 
 use crate::model::OwnerName;
 
-/// The direct children that a name of the reverse trees may have: under in-addr.arpa 256 octets, and
-/// below three octets also the ranges of RFC 2317 (`0-63`, `0/26`, `0-26`); under ip6.arpa 16 nibbles.
-/// Empty for a complete address; none where children cannot be enumerated (forward names, names inside
-/// such a range).
+/// The direct children that a name of the reverse trees may have: under in-addr.arpa 256 octets, under
+/// ip6.arpa 16 nibbles. Empty for a complete address; none where children cannot be enumerated (forward
+/// names, and names with a label that no address has).
 ///
 /// Since every name between an owner name and the apex has a record or an empty non-terminal, direct
 /// children tell whether there is anything below at all. What this cannot see is a child with a label
-/// of an operator's fancy (`customer-7.2.0.192.in-addr.arpa`): a caller that knows of such names must
-/// say so beside what it read.
+/// that no address has (`customer-7.2.0.192.in-addr.arpa`, the `0-63` of RFC 2317): a caller keeps such
+/// names, which [`is_enumerated`] tells from the others, in mind.
 pub fn children_of(name: &OwnerName) -> Option<Vec<OwnerName>> {
-    if let Some(octets) = labels_under(name, "in-addr.arpa", |label| label.parse::<u8>().is_ok()) {
-        let mut labels: Vec<String> = Vec::new();
-        if octets < 4 {
-            labels.extend((0..=255).map(|octet: u16| octet.to_string()));
-        }
-        if octets == 3 {
-            labels.extend(classless());
-        }
-        return Some(below(name, labels));
+    if let Some(octets) = octets(name) {
+        return Some(if octets < 4 {
+            below(name, (0..=255).map(|octet: u16| octet.to_string()))
+        } else {
+            vec![]
+        });
     }
-    let nibble = |label: &str| label.len() == 1 && label.bytes().all(|b| b.is_ascii_hexdigit());
-    let nibbles = labels_under(name, "ip6.arpa", nibble)?;
-    let labels =
-        if nibbles < 32 { (0..16).map(|nibble: u8| format!("{nibble:x}")).collect() } else { vec![] };
-    Some(below(name, labels))
+    let nibbles = nibbles(name)?;
+    Some(if nibbles < 32 { below(name, (0..16).map(|nibble: u8| format!("{nibble:x}"))) } else { vec![] })
+}
+
+/// Whether [`children_of`] its parent has this name.
+pub fn is_enumerated(name: &OwnerName) -> bool {
+    octets(name).is_some_and(|octets| (1..=4).contains(&octets))
+        || nibbles(name).is_some_and(|nibbles| (1..=32).contains(&nibbles))
+}
+
+fn octets(name: &OwnerName) -> Option<usize> {
+    labels_under(name, "in-addr.arpa", |label| {
+        label.parse::<u8>().is_ok_and(|octet| octet.to_string() == label)
+    })
+}
+
+fn nibbles(name: &OwnerName) -> Option<usize> {
+    labels_under(name, "ip6.arpa", |label| label.len() == 1 && label.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// How many labels the name has in front of `tree`, if all of them are as they should be.
@@ -38,24 +47,10 @@ fn labels_under(name: &OwnerName, tree: &str, good: impl Fn(&str) -> bool) -> Op
     head.split('.').all(good).then(|| head.split('.').count())
 }
 
-/// RFC 2317, 4 and 5.2: 254 ranges from /25 to /31, in the three spellings that are in use.
-fn classless() -> impl Iterator<Item = String> {
-    (25..=31_u16).flat_map(|length| {
-        let size = 1 << (32 - length);
-        (0..256 / size).flat_map(move |nth| {
-            let first = nth * size;
-            let last = first + size - 1;
-            [format!("{first}-{last}"), format!("{first}/{length}"), format!("{first}-{length}")]
-        })
-    })
-}
-
-fn below(name: &OwnerName, labels: Vec<String>) -> Vec<OwnerName> {
-    let mut names: Vec<OwnerName> = (labels.into_iter())
-        .filter_map(|label| OwnerName::stored(&format!("{label}.{}", name.as_str())).ok())
-        .collect();
+fn below(name: &OwnerName, labels: impl Iterator<Item = String>) -> Vec<OwnerName> {
+    let mut names: Vec<OwnerName> =
+        labels.filter_map(|label| OwnerName::stored(&format!("{label}.{}", name.as_str())).ok()).collect();
     names.sort_unstable();
-    names.dedup();
     names
 }
 
@@ -78,13 +73,39 @@ mod tests {
     }
 
     #[test]
-    fn an_in_addr_name_has_octets_and_at_the_last_one_classless_ranges_below_it() {
+    fn an_in_addr_name_has_octets_and_a_whole_address_nothing() {
         assert_eq!(children("10.in-addr.arpa").unwrap().len(), 256);
         let names = children("9.9.10.in-addr.arpa").unwrap();
-        for label in ["0", "255", "0-63", "64/26", "128-25", "254-255"] {
+        for label in ["0", "99", "255"] {
             assert!(names.contains(&format!("{label}.9.9.10.in-addr.arpa")), "{label}");
         }
         assert_eq!(children("1.9.9.10.in-addr.arpa"), Some(vec![]));
+    }
+
+    #[test]
+    fn names_that_no_address_has_are_not_enumerated() {
+        let whole = ["0"; 32].join(".") + ".ip6.arpa";
+        for (text, expected) in [
+            ("10.in-addr.arpa", true),
+            ("1.9.9.10.in-addr.arpa", true),
+            ("f.ip6.arpa", true),
+            (&whole, true),
+            ("in-addr.arpa", false),
+            ("1.1.9.9.10.in-addr.arpa", false),
+            (&format!("0.{whole}"), false),
+            ("customer-7.9.9.10.in-addr.arpa", false),
+            ("1.0-63.9.9.10.in-addr.arpa", false),
+            ("007.9.9.10.in-addr.arpa", false),
+            ("300.9.9.10.in-addr.arpa", false),
+            ("10.8.b.d.0.1.0.0.2.ip6.arpa", false),
+            ("g.ip6.arpa", false),
+            ("web.example.org", false),
+        ] {
+            let name = OwnerName::parse(text).unwrap();
+            assert_eq!(is_enumerated(&name), expected, "{text}");
+            let of_parent = children_of(&name.parent().unwrap()).is_some_and(|names| names.contains(&name));
+            assert_eq!(of_parent, expected, "{text}, by its parent");
+        }
     }
 
     #[test]

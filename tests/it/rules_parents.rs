@@ -5,7 +5,7 @@ use super::{
         REVERSE, empty_non_terminals, no_row, no_such_name, put, rectified, says, settled, status, tenant,
         zones,
     },
-    support::sync,
+    support::{EVENTS_ONLY, answers, serve_events, sync},
 };
 use testbed::Lab;
 
@@ -74,6 +74,37 @@ async fn a_foreign_name_below_ours_keeps_its_empty_non_terminals() {
     assert_eq!(status(&lab, "web.b.corp.org").await, "NOERROR", "x.y.web.b.corp.org is still below it");
     says(&lab, "x.y.web.b.corp.org", "TXT", &["\"foreign\""]).await;
     rectified(&lab, "corp.org").await;
+}
+
+#[tokio::test]
+async fn a_name_that_an_operator_puts_below_ours_meanwhile_keeps_its_empty_non_terminal() {
+    let mut lab = Lab::new("meanwhile_below").await;
+    lab.kafka();
+    let account = tenant(&lab, None, Some("corp.org"));
+    let both = ["corp.org", "192.in-addr.arpa"];
+    zones(&lab, &both).await;
+    let keep = [("DNS_PARENT_ZONES", "true"), EVENTS_ONLY[0], EVENTS_ONLY[1]];
+    let controller = serve_events(&lab, &keep).await;
+    let web = put(&lab, &account, "web", "192.0.2.1");
+    answers(&lab, "1.2.0.192.in-addr.arpa", "PTR", &["web.corp.org."]).await;
+    // Nothing has read the zones since the start, and no serial tells.
+    let below = [("corp.org", "x.web.corp.org"), ("192.in-addr.arpa", "customer-7.2.0.192.in-addr.arpa")];
+    for (zone, name) in below {
+        lab.db.insert(zone, name, "TXT", "\"foreign\"", 60).await.expect("a row");
+    }
+    for zone in both {
+        lab.dns().await.pdnsutil(&["rectify-zone", zone]).expect("rectify-zone works");
+    }
+    lab.world().destroy_vm(&web);
+    for (name, kind) in [("web.corp.org", "A"), ("1.2.0.192.in-addr.arpa", "PTR")] {
+        answers(&lab, name, kind, &[]).await;
+    }
+    assert_eq!(empty_non_terminals(&lab, "corp.org").await, ["web.corp.org"]);
+    assert_eq!(status(&lab, "web.corp.org").await, "NOERROR", "x.web.corp.org is below it");
+    for zone in both {
+        rectified(&lab, zone).await;
+    }
+    drop(controller);
 }
 
 #[tokio::test]

@@ -1,0 +1,147 @@
+//! Signed zones answer right: a validating resolver (delv) with the zone's key as its anchor accepts what
+//! PowerDNS says about names that came and went, positive and negative, in forward and reverse zones.
+
+use super::{
+    rules_support::{put, tenant, zones},
+    support::sync,
+};
+use std::{fs, process::Command};
+use testbed::{Lab, VmSpec};
+
+const PARENTS: [(&str, &str); 1] = [("DNS_PARENT_ZONES", "true")];
+const FORWARD: &str = "corp.org";
+const V4: &str = "192.in-addr.arpa";
+const V6: &str = "8.b.d.0.1.0.0.2.ip6.arpa";
+
+/// The reverse name of 2001:db8::N below its apex.
+fn v6(last: char) -> String {
+    format!("{last}.{}{V6}", "0.".repeat(23))
+}
+
+/// What a validating resolver makes of a question: the answer's contents, `no data` or `no such name`,
+/// and the validator's verdict.
+async fn validated(lab: &Lab, zone: &str, name: &str, kind: &str) -> String {
+    let dns = lab.dns().await;
+    let keys = dns.dig(zone, "DNSKEY").expect("PowerDNS answers");
+    let key = keys.iter().find(|key| key.starts_with("257 ")).expect("a key that signs keys");
+    let (head, data) = key.match_indices(' ').nth(2).map(|(at, _)| key.split_at(at)).expect("four fields");
+    let anchors = dns.config_dir().join("anchors");
+    let data = data.replace(' ', "");
+    fs::write(&anchors, format!("trust-anchors {{ {zone}. static-key {head} \"{data}\"; }};\n"))
+        .expect("a file");
+    let done = Command::new("delv")
+        .args(["@127.0.0.1", "-p", &dns.dns_port.to_string(), "-a"])
+        .arg(&anchors)
+        .args([&format!("+root={zone}"), "-q", name, "-t", kind])
+        .output()
+        .expect("delv runs");
+    let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+    told(&said, kind)
+}
+
+fn told(said: &str, kind: &str) -> String {
+    let has = |words: &str| said.contains(words);
+    let verdict = said.lines().find_map(|line| {
+        let line = line.strip_prefix("; ")?;
+        let line = line.strip_prefix("negative response, ").unwrap_or(line);
+        ["fully validated", "unsigned answer"].into_iter().find(|words| line == *words)
+    });
+    let Some(verdict) = verdict else { return said.to_owned() };
+    if has("ncache nxdomain") {
+        return format!("no such name, {verdict}");
+    }
+    if has("ncache nxrrset") {
+        return format!("no data, {verdict}");
+    }
+    let answers = said.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let mine = !line.starts_with(';') && fields.get(3) == Some(&kind);
+        mine.then(|| fields[4..].join(" "))
+    });
+    format!("{}, {verdict}", answers.collect::<Vec<_>>().join(" "))
+}
+
+/// VMs come and go in zones that are signed like this.
+async fn answers_are_proven(test: &str, nsec3: &[&str]) {
+    let lab = Lab::new(test).await;
+    let shallow = tenant(&lab, None, Some(FORWARD));
+    let deep = lab.world().add_account(&lab.world().root(), "deep", Some("a.b.corp.org"));
+    zones(&lab, &[FORWARD, V4, V6]).await;
+    let dns = lab.dns().await;
+    for zone in [FORWARD, V4, V6] {
+        dns.pdnsutil(&["secure-zone", zone]).expect("secure-zone works");
+        if !nsec3.is_empty() {
+            let arguments: Vec<&str> = ["set-nsec3", zone].into_iter().chain(nsec3.iter().copied()).collect();
+            dns.pdnsutil(&arguments).expect("set-nsec3 works");
+        }
+        dns.pdnsutil(&["rectify-zone", zone]).expect("rectify-zone works");
+    }
+    put(&lab, &shallow, "stays", "192.0.2.1");
+    let web = lab.world().create_vm(VmSpec::new("web", &shallow).v4("192.0.2.2").v6("2001:db8::2"));
+    let low = lab.world().create_vm(VmSpec::new("low", &deep).v4("192.7.7.7").v6("2001:db8::f"));
+    sync(&lab, &PARENTS).await;
+
+    let (nothing, nobody) = ("no data, fully validated", "no such name, fully validated");
+    let (two, fifteen) = (&v6('2'), &v6('f'));
+    // The same name answers otherwise once its VM is gone.
+    let cases: &[(&str, &str, &str, &str, &str)] = &[
+        (FORWARD, "stays.corp.org", "A", "192.0.2.1, fully validated", "192.0.2.1, fully validated"),
+        (FORWARD, "stays.corp.org", "AAAA", nothing, nothing),
+        (FORWARD, "web.corp.org", "A", "192.0.2.2, fully validated", nobody),
+        (FORWARD, "web.corp.org", "AAAA", "2001:db8::2, fully validated", nobody),
+        (FORWARD, "web.corp.org", "TXT", nothing, nobody),
+        (FORWARD, "x.web.corp.org", "A", nobody, nobody),
+        (FORWARD, "nobody.corp.org", "A", nobody, nobody),
+        (FORWARD, "low.a.b.corp.org", "A", "192.7.7.7, fully validated", nobody),
+        (FORWARD, "a.b.corp.org", "A", nothing, nobody),
+        (FORWARD, "b.corp.org", "A", nothing, nobody),
+        (FORWARD, "c.b.corp.org", "A", nobody, nobody),
+        (V4, "2.2.0.192.in-addr.arpa", "PTR", "web.corp.org., fully validated", nobody),
+        (V4, "2.2.0.192.in-addr.arpa", "TXT", nothing, nobody),
+        (V4, "2.0.192.in-addr.arpa", "PTR", nothing, nothing),
+        (V4, "7.7.7.192.in-addr.arpa", "PTR", "low.a.b.corp.org., fully validated", nobody),
+        (V4, "7.192.in-addr.arpa", "PTR", nothing, nobody),
+        (V4, "9.2.0.192.in-addr.arpa", "PTR", nobody, nobody),
+        (V6, two, "PTR", "web.corp.org., fully validated", nobody),
+        (V6, fifteen, "PTR", "low.a.b.corp.org., fully validated", nobody),
+        (V6, &two[4..], "PTR", nothing, nobody),
+    ];
+    let mut wrong = Vec::new();
+    for (zone, name, kind, expected, _) in cases {
+        let found = validated(&lab, zone, name, kind).await;
+        if found != *expected {
+            wrong.push(format!("{name} {kind} while the VMs are there: {found}; expected {expected}"));
+        }
+    }
+    for vm in [&web, &low] {
+        lab.world().destroy_vm(vm);
+    }
+    sync(&lab, &PARENTS).await;
+    for (zone, name, kind, _, expected) in cases {
+        let found = validated(&lab, zone, name, kind).await;
+        if found != *expected {
+            wrong.push(format!("{name} {kind} after they have gone: {found}; expected {expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn nsec_proves_what_came_and_what_went() {
+    answers_are_proven("signed_nsec", &[]).await;
+}
+
+#[tokio::test]
+async fn nsec3_proves_what_came_and_what_went() {
+    answers_are_proven("signed_nsec3", &["1 0 5 ab12"]).await;
+}
+
+#[tokio::test]
+async fn narrow_nsec3_proves_what_came_and_what_went() {
+    answers_are_proven("signed_narrow", &["1 0 0 -", "narrow"]).await;
+}
+
+#[tokio::test]
+async fn nsec3_with_opt_out_proves_what_came_and_what_went() {
+    answers_are_proven("signed_opt_out", &["1 1 0 -"]).await;
+}
