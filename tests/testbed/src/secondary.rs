@@ -66,7 +66,8 @@ impl Secondary {
 fn configuration(options: &SecondaryOptions, folder: &str) -> String {
     let SecondaryOptions { port, primary, zones, validate } = options;
     let validate = if *validate { "on" } else { "off" };
-    let zones: String = zones.iter().map(|zone| format!("  - domain: {zone}\n")).collect();
+    let zones: Vec<String> = zones.iter().map(|zone| format!("  - domain: {zone}\n")).collect();
+    let zones = zones.concat();
     format!(
         "server:\n  rundir: {folder}\n  listen: 127.0.0.1@{port}\n  udp-workers: 1\n  tcp-workers: 1\n  \
          background-workers: 2\n\
