@@ -66,7 +66,7 @@ impl Secondary {
 fn configuration(options: &SecondaryOptions, folder: &str) -> String {
     let SecondaryOptions { port, primary, zones, validate } = options;
     let validate = if *validate { "on" } else { "off" };
-    let zones: String = zones.iter().map(|zone| format!("  - domain: {zone}\n")).collect();
+    let zones = zones.iter().map(|zone| format!("  - domain: {zone}")).collect::<Vec<_>>().join("\n");
     format!(
         "server:\n  rundir: {folder}\n  listen: 127.0.0.1@{port}\n  udp-workers: 1\n  tcp-workers: 1\n  \
          background-workers: 2\n\
@@ -76,6 +76,6 @@ fn configuration(options: &SecondaryOptions, folder: &str) -> String {
          acl:\n  - id: primary\n    address: 127.0.0.1\n    action: notify\n\
          template:\n  - id: default\n    storage: {folder}\n    zonefile-load: none\n    zonefile-sync: -1\n    \
          journal-content: none\n    master: primary\n    acl: primary\n    dnssec-validation: {validate}\n\
-         zone:\n{zones}"
+         zone:\n{zones}\n"
     )
 }
