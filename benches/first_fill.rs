@@ -27,7 +27,7 @@ const REVERSE: &str = "10.in-addr.arpa";
 /// The zones that are edited, each with a record of the operator's type in it.
 const EDITED: [(&str, &str); 3] = [("d0.example.org", "A"), (COMMON, "A"), (REVERSE, "PTR")];
 /// Between two PATCHes to one zone.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(100);
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -72,12 +72,6 @@ async fn main() -> Result<()> {
         dns.log().lines().filter(|line| line.contains("Backend error") || line.contains("HTTP ISE")).take(10)
     {
         println!("{line}");
-    }
-    let status: Vec<(String, String, String)> = lab.db.query("SHOW ENGINE INNODB STATUS").await?;
-    let text = &status[0].2;
-    if let Some(at) = text.find("LATEST DETECTED DEADLOCK") {
-        let end = text[at..].find("\nTRANSACTIONS").map_or(text.len(), |end| at + end);
-        println!("{}", &text[at..end.min(at + 9000)]);
     }
     Ok(())
 }

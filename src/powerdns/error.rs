@@ -135,6 +135,11 @@ impl DbError {
     pub(super) fn is_duplicate(&self) -> bool {
         self.code() == Some(1062)
     }
+
+    /// An index that a statement names is not there (1176): somebody has made a schema of his own.
+    pub(super) fn is_absent_index(&self) -> bool {
+        self.code() == Some(1176)
+    }
 }
 
 /// Server errors that pass: deadlock and certification failure (1213), lock wait (1205), changed since

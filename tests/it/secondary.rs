@@ -125,6 +125,7 @@ async fn a_secondary_that_validates_accepts_each_change_of_signed_zones() {
         has(&secondary, &name, "A", &["192.0.2.1"]).await;
         let signed = secondary.dig_dnssec(&name, "A").expect("the secondary answers");
         assert!(signed.contains("RRSIG\tA "), "{signed}");
+        assert!(secondary.log().contains("DNSSEC, validation successful"), "{}", secondary.log());
         notified_by_powerdns_alone(&lab).await;
     }
 }

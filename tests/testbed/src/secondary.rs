@@ -77,6 +77,6 @@ fn configuration(options: &SecondaryOptions, folder: &str) -> String {
          acl:\n  - id: primary\n    address: 127.0.0.1\n    action: notify\n\
          template:\n  - id: default\n    storage: {folder}\n    zonefile-load: none\n    zonefile-sync: -1\n    \
          journal-content: none\n    master: primary\n    acl: primary\n    dnssec-validation: {validate}\n\
-         zone:\n{zones}"
+         zone:\n{zones}\n"
     )
 }
