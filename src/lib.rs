@@ -46,6 +46,9 @@
 //! 9. *It tells the truth*: `lease`, `observe::health`; and PowerDNS's caches do within a second: `flush`,
 //!    `powerdns::flush`.
 //! 10. *At most one writer per owner id*: `lease`, `powerdns_room`.
+//!
+//! Beside the promises (design 8): `schemas`, every schema since 4.1; `grants`, no right too few or too many;
+//! `explain`, no statement that scans; `crowd`, everybody at once.
 
 pub mod cli;
 pub mod cloudstack;
