@@ -87,9 +87,10 @@ async fn transaction(
     }
     let wanted: Vec<OwnerName> = wanted.into_iter().collect();
     // Whoever wrote them: rows alone, of which one reverse name asks for hundreds.
-    let below = match wanted.is_empty() {
-        true => Vec::new(),
-        false => reader.names_and_around(&[], &wanted).await?.rows().to_vec(),
+    let below = if wanted.is_empty() {
+        Vec::new()
+    } else {
+        reader.names_and_around(&[], &wanted).await?.rows().to_vec()
     };
     let mut under: HashMap<&str, Vec<&Row>> = HashMap::new();
     for row in &below {
