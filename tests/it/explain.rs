@@ -39,7 +39,7 @@ const READS_ALL: [(&str, &str); 11] = [
 const LISTS: [(&str, usize); 10] = [
     ("FROM domainmetadata WHERE domain_id IN (?)", 300),
     ("FROM records r WHERE r.name IN (?)", 500),
-    ("FROM records r WHERE r.name IN (?) FOR UPDATE", 450),
+    ("FROM records r FORCE INDEX (nametype_index) WHERE r.name IN (?) FOR UPDATE", 450),
     ("FROM records r WHERE r.id IN (?)", 450),
     ("FROM cs_powerdns_ledger l WHERE l.name IN (?)", 450),
     ("FROM cs_powerdns_ledger l FORCE INDEX (PRIMARY) WHERE l.name IN (?) FOR UPDATE", 450),
