@@ -36,24 +36,24 @@ struct Known {
 }
 
 impl Known {
-    fn new(now: Instant) -> Self {
-        Self { names: BTreeSet::new(), upto: 0, settled: 0, settling: (now, 0) }
+    fn new(upto: RecordId, now: Instant) -> Self {
+        Self { names: BTreeSet::new(), upto, settled: 0, settling: (now, upto) }
     }
 
-    fn take(&mut self, read: &DeepNames, now: Instant) {
+    fn take(&mut self, read: &DeepNames) {
         self.names.extend(read.names.iter().map(|name| reversed(name.as_str())));
         self.upto = read.upto;
-        if now.duration_since(self.settling.0) >= UNSETTLED {
-            self.settled = self.settling.1;
-            self.settling = (now, read.upto);
-        }
         // A reading of the whole zone may be older than what was read meanwhile.
         self.settled = self.settled.min(read.upto);
         self.settling.1 = self.settling.1.min(read.upto);
     }
 
     /// Rows up to this id need not be read again.
-    fn since(&self) -> RecordId {
+    fn since(&mut self, now: Instant) -> RecordId {
+        if now.duration_since(self.settling.0) >= UNSETTLED {
+            self.settled = self.settling.1;
+            self.settling = (now, self.upto);
+        }
         self.settled.max(self.upto.saturating_sub(OVERLAP))
     }
 }
@@ -62,18 +62,18 @@ impl Deep {
     /// Takes what a reading of the whole zone showed. What has been written since it began comes at the next
     /// [`Deep::catch_up`].
     pub fn replace(&mut self, zone: ZoneId, read: &DeepNames) {
-        let now = Instant::now();
-        let known = self.0.entry(zone).or_insert_with(|| Known::new(now));
+        let known = self.0.entry(zone).or_insert_with(|| Known::new(read.upto, Instant::now()));
         known.names.clear();
-        known.take(read, now);
+        known.take(read);
     }
 
     /// Learns of the rows that have come since the last reading: what an operator puts below a name of ours
     /// must count when that goes, not only after the next resync. Costs what has come, not what the zone has.
     pub async fn catch_up(&mut self, reader: &Reader, zone: &Zone) -> Result<(), DbError> {
-        let read = reader.deep_names(zone, self.0.get(&zone.id).map(Known::since)).await?;
         let now = Instant::now();
-        self.0.entry(zone.id).or_insert_with(|| Known::new(now)).take(&read, now);
+        let since = self.0.get_mut(&zone.id).map(|known| known.since(now));
+        let read = reader.deep_names(zone, since).await?;
+        self.0.entry(zone.id).or_insert_with(|| Known::new(read.upto, now)).take(&read);
         Ok(())
     }
 
@@ -176,16 +176,16 @@ mod tests {
     fn rows_of_the_last_while_are_read_again_but_not_very_many() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut known = Known::new(start);
-        let mut take = |upto, seconds| {
-            known.take(&DeepNames { names: vec![], upto }, at(seconds));
-            known.since()
+        let mut known = Known::new(10_000, start);
+        let mut since = |upto, seconds| {
+            known.take(&DeepNames { names: vec![], upto });
+            known.since(at(seconds))
         };
-        assert_eq!(take(10_000, 0), 9_000, "some may be under way still");
-        assert_eq!(take(10_100, 60), 9_100);
-        assert_eq!(take(10_200, 119), 9_200);
-        assert_eq!(take(10_200, 120), 10_100, "those have had a minute");
-        assert_eq!(take(20_000, 121), 19_000);
-        assert_eq!(take(10_050, 122), 10_050, "an older reading of the whole zone begins anew");
+        assert_eq!(since(10_000, 0), 9_000, "some may be under way still");
+        assert_eq!(since(10_100, 60), 10_000, "those have had a minute");
+        assert_eq!(since(10_200, 119), 10_000);
+        assert_eq!(since(10_200, 120), 10_100);
+        assert_eq!(since(20_000, 121), 19_000);
+        assert_eq!(since(10_050, 122), 10_050, "an older reading of the whole zone begins anew");
     }
 }
