@@ -260,6 +260,9 @@ mod tests {
         assert_ne!(read("2001:db8::1"), read("2001:DB8::1"));
         assert_ne!(read("2001:db8::1"), read("2001:db8:0::1"));
         assert_eq!(read("2001:DB8::1").address(), read("2001:db8::1").address());
+        let v4 = |text| Content::read(&RecordType::A, text).address();
+        assert_eq!(v4("192.0.02.010"), v4("192.0.2.10"));
+        assert_eq!([v4("192.0.2.300"), v4("192.0.2.+1"), v4("192.0.2"), v4("1.2.3.4.5")], [None; 4]);
         assert_ne!(
             Content::read(&RecordType::Ptr, "A.example.org"),
             Content::read(&RecordType::Ptr, "a.example.org")
