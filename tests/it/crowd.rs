@@ -229,10 +229,10 @@ async fn beside_operators_at_full_speed_nothing_is_lost_doubled_or_left_over() {
         found.sort();
         let lost: Vec<_> = expected.iter().filter(|row| !found.contains(row)).collect();
         let surplus: Vec<_> = found.iter().filter(|row| !expected.contains(row)).collect();
-        match found == expected {
-            true => Ok(()),
-            false => Err(format!("lost {lost:?}, not expected {surplus:?}, {} rows", found.len())),
+        if found == expected {
+            return Ok(());
         }
+        Err(format!("lost {lost:?}, not expected {surplus:?}, {} rows", found.len()))
     })
     .await;
     let seen = crowd.serial.load(Ordering::Relaxed);
@@ -245,7 +245,6 @@ async fn beside_operators_at_full_speed_nothing_is_lost_doubled_or_left_over() {
         let name = format!("cs_powerdns_sql_transactions_total{{result=\"{result}\"}}");
         let found = metric(&controller, &name).await.unwrap();
         assert!(found > 0.0, "no transaction ended in {result}: the test shows nothing");
-        println!("{found} {result}");
     }
     controller.sigterm().unwrap();
     assert_eq!(controller.wait_exit(LIMIT).await.unwrap(), 0, "{}", controller.output());

@@ -85,10 +85,10 @@ fn reason(shape: &str) -> Option<&'static str> {
 /// The statements that read many rows of a table, with their plans.
 async fn scans(lab: &Lab, sent: impl Iterator<Item = &String>) -> Vec<(String, String)> {
     let sent: Vec<&String> = sent.collect();
-    let mut connection = lab.db.admin.get_conn().await.unwrap();
+    let mut connection = lab.db.admin.get_conn().await.expect("a connection");
     // As the program's own sessions are.
     for set in sent.iter().filter(|sql| sql.starts_with("SET SESSION")) {
-        connection.query_drop(set.as_str()).await.unwrap();
+        connection.query_drop(set.as_str()).await.expect("the settings");
     }
     let mut scans = Vec::new();
     for sql in
@@ -180,7 +180,7 @@ impl Step {
             "cs_powerdns_budget",
             "cs_powerdns_approval",
         ];
-        let many = self.rows > FEW && !(limit && !self.extra.contains("filesort"));
+        let many = self.rows > FEW && (!limit || self.extra.contains("filesort"));
         !small.contains(&&*self.table) && (matches!(&*self.kind, "ALL" | "index") || many)
     }
 }

@@ -174,7 +174,10 @@ async fn a_change_of_the_ttl_goes_behind_live_events_and_moves_the_serial_once_a
     assert_eq!(of_ttl(90).await, VMS + 1);
     let commits = metric(&controller, "cs_powerdns_sql_transactions_total{result=\"commit\"}").await.unwrap();
     let steps = lab.db.serial("domain.com").await.unwrap() - serial;
-    assert_eq!(f64::from(steps), commits, "steps of the serial, and transactions");
+    assert!(
+        (f64::from(steps) - commits).abs() < 0.5,
+        "{steps} steps of the serial in {commits} transactions"
+    );
     assert!(steps <= 12, "{VMS} TTLs and a VM took {steps} transactions");
     let drawn: Vec<f64> = lab.db.query("SELECT used FROM cs_powerdns_budget").await.unwrap();
     assert_eq!(drawn, Vec::<f64>::new(), "a TTL is no loss");

@@ -76,7 +76,7 @@ async fn life(server: MySql, made: Made, foreign_keys: bool, charset: &str) {
     lab.dns_with(&reading(made)).await;
     // PowerDNS itself makes no keys in an older schema.
     if made >= Made::V43 {
-        lab.dns().await.pdnsutil(&["secure-zone", "domain.com"]).unwrap();
+        lab.dns().await.pdnsutil(&["secure-zone", "domain.com"]).expect("keys");
     }
     let before = rows(&lab).await;
 
@@ -119,12 +119,13 @@ async fn life(server: MySql, made: Made, foreign_keys: bool, charset: &str) {
 
     // With foreign keys its rows go with the zone; the entries know that it is not a VM that went.
     if foreign_keys {
-        lab.db.zone("9.9.10.in-addr.arpa").await.unwrap();
+        lab.db.zone("9.9.10.in-addr.arpa").await.expect("a zone");
         lab.world().create_vm(testbed::VmSpec::new("three", ACCOUNT).v4("10.9.9.1"));
         sync(&lab, &[]).await;
         says(&lab, "1.9.9.10.in-addr.arpa", "PTR", &["three.domain.com."]).await;
         sql(&lab, "DELETE FROM domains WHERE name = '9.9.10.in-addr.arpa'").await;
-        assert_eq!(lab.db.rows("1.9.9.10.in-addr.arpa").await.unwrap(), [], "the rows went with their zone");
+        let left = lab.db.rows("1.9.9.10.in-addr.arpa").await.expect("the rows");
+        assert_eq!(left, [], "the rows went with their zone");
         sync(&lab, &[]).await;
         settled(&mut lab, &[]).await;
     }
