@@ -139,7 +139,9 @@ async fn life(server: MySql, made: Made, foreign_keys: bool, charset: &str) {
 async fn rows(lab: &Lab) -> Vec<Row> {
     let mut rows = super::rules_support::dump(lab).await;
     rows.retain(|row| row.kind.as_deref() != Some("SOA"));
-    rows.iter_mut().for_each(|row| row.id = 0);
+    for row in &mut rows {
+        row.id = 0;
+    }
     rows.sort();
     rows
 }
