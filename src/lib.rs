@@ -49,6 +49,7 @@
 //!
 //! That a zone stays as `rectify-zone` would leave it (design 8): `rectify`'s vectors and property tests,
 //! `rectify_random`, `rules_parents`; that a validating resolver accepts its answers: `signed`.
+//!
 //! Beside the promises (design 8): `schemas`, every schema since 4.1; `grants`, no right too few or too many;
 //! `explain`, no statement that scans; `crowd`, everybody at once.
 
