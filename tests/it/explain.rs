@@ -20,7 +20,7 @@ const READS_ALL: [(&str, &str); 11] = [
     ("SELECT COUNT(*) FROM cs_powerdns_ledger WHERE owner_id", "counts what is owned"),
     ("SELECT held_hash,COUNT(*) FROM cs_powerdns_ledger", "counts what is held, for `approve`"),
     ("SELECT DISTINCT name FROM cs_powerdns_ledger WHERE owner_id", "all names, for `purge`"),
-    ("SELECT DISTINCT name FROM records WHERE domain_id", "the deep names of a zone, once"),
+    ("UNION ALL SELECT DISTINCT ?,name FROM records WHERE domain_id", "the deep names of a zone, once"),
     (
         "FROM records r WHERE r.domain_id = ? AND r.disabled = ? AND r.type IN",
         "what a zone publishes, for `plan`",
