@@ -32,6 +32,8 @@ mod contend_test;
 #[cfg(test)]
 mod decide_test;
 #[cfg(test)]
+mod losses_test;
+#[cfg(test)]
 mod model_test;
 #[cfg(test)]
 mod property_test;
