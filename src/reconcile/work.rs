@@ -11,7 +11,7 @@ use crate::{
     metrics::chain,
     model::{Batch, Kind, Outcome, OwnerName},
     observe::{Pass, Standing},
-    plan::{Decision, Losses},
+    plan::{Decision, Losses, MAX_ROWS},
     powerdns::WriteError,
     queue::Priority,
 };
@@ -108,7 +108,7 @@ impl Engine {
         losses: Losses,
         priorities: &HashMap<OwnerName, Priority>,
     ) -> Result<(), EngineError> {
-        let mut batches = vec![(names, 0_u32)];
+        let mut batches: Vec<(Vec<OwnerName>, u32)> = self.loads(names).map(|names| (names, 0)).collect();
         while let Some((names, tries)) = batches.pop() {
             let prepared = match self.settler.prepare(&mut self.world, &names, losses).await {
                 Ok(prepared) => prepared,
@@ -151,6 +151,25 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// These names in loads that one transaction is likely to have room for, the last one first. A group
+    /// weighs what its members do: what does not fit is read and decided once more.
+    fn loads(&self, names: Vec<OwnerName>) -> impl Iterator<Item = Vec<OwnerName>> + use<> {
+        let mut loads: Vec<Vec<OwnerName>> = Vec::new();
+        let mut room = 0;
+        for name in names {
+            let rows = 2 * self.world.inventory.claimants(name.as_str()).count().max(1);
+            match loads.last_mut() {
+                Some(load) if rows <= room => load.push(name),
+                _ => {
+                    loads.push(vec![name]);
+                    room = MAX_ROWS;
+                }
+            }
+            room = room.saturating_sub(rows);
+        }
+        loads.into_iter().rev()
     }
 
     async fn write(&mut self, prepared: &Prepared) -> Result<(), WriteError> {
