@@ -20,13 +20,34 @@ const UNSETTLED: Duration = Duration::from_secs(60);
 const OVERLAP: RecordId = 1000;
 
 /// By zone. A name that has gone may linger here: whoever asks reads the rows.
+///
+/// A zone is read whole at the start, and then once in a resync interval; between, what is new is read before
+/// it matters. The whole reading shows what no row id tells: rows that somebody has renamed in place by SQL,
+/// restored under their old ids, or committed a minute late.
 #[derive(Debug, Default)]
 pub struct Deep(HashMap<ZoneId, Known>);
+
+/// What a reading of a whole zone showed, made ready by whoever read it: a million names take a second, in
+/// which the engine serves events.
+#[derive(Debug, Clone)]
+pub struct Whole {
+    names: BTreeSet<String>,
+    upto: RecordId,
+}
+
+impl From<&DeepNames> for Whole {
+    fn from(read: &DeepNames) -> Self {
+        let names = read.names.iter().map(|name| reversed(name.as_str())).collect();
+        Self { names, upto: read.upto }
+    }
+}
 
 #[derive(Debug)]
 struct Known {
     /// The labels in reverse order, so that what is below a name is one range.
     names: BTreeSet<String>,
+    /// When the zone was last read whole.
+    whole: Instant,
     /// The zone's highest row id at the last reading.
     upto: RecordId,
     /// One that was the highest at least [`UNSETTLED`] ago.
@@ -37,15 +58,14 @@ struct Known {
 
 impl Known {
     fn new(upto: RecordId, now: Instant) -> Self {
-        Self { names: BTreeSet::new(), upto, settled: 0, settling: (now, upto) }
+        Self { names: BTreeSet::new(), whole: now, upto, settled: 0, settling: (now, upto) }
     }
 
-    fn take(&mut self, read: &DeepNames) {
-        self.names.extend(read.names.iter().map(|name| reversed(name.as_str())));
-        self.upto = read.upto;
+    fn read_upto(&mut self, upto: RecordId) {
+        self.upto = upto;
         // A reading of the whole zone may be older than what was read meanwhile.
-        self.settled = self.settled.min(read.upto);
-        self.settling.1 = self.settling.1.min(read.upto);
+        self.settled = self.settled.min(upto);
+        self.settling.1 = self.settling.1.min(upto);
     }
 
     /// Rows up to this id need not be read again.
@@ -61,10 +81,11 @@ impl Known {
 impl Deep {
     /// Takes what a reading of the whole zone showed. What has been written since it began comes at the next
     /// [`Deep::catch_up`].
-    pub fn replace(&mut self, zone: ZoneId, read: &DeepNames) {
-        let known = self.0.entry(zone).or_insert_with(|| Known::new(read.upto, Instant::now()));
-        known.names.clear();
-        known.take(read);
+    pub fn replace(&mut self, zone: ZoneId, read: Whole, now: Instant) {
+        let known = self.0.entry(zone).or_insert_with(|| Known::new(read.upto, now));
+        known.whole = now;
+        known.names = read.names;
+        known.read_upto(read.upto);
     }
 
     /// Learns of the rows that have come since the last reading: what an operator puts below a name of ours
@@ -73,8 +94,16 @@ impl Deep {
         let now = Instant::now();
         let since = self.0.get_mut(&zone.id).map(|known| known.since(now));
         let read = reader.deep_names(zone, since).await?;
-        self.0.entry(zone.id).or_insert_with(|| Known::new(read.upto, now)).take(&read);
+        let known = self.0.entry(zone.id).or_insert_with(|| Known::new(read.upto, now));
+        known.names.extend(Whole::from(&read).names);
+        known.read_upto(read.upto);
         Ok(())
+    }
+
+    /// The zones that were read whole less than `age` ago.
+    pub fn fresh(&self, age: Duration, now: Instant) -> HashSet<ZoneId> {
+        let fresh = self.0.iter().filter(|(_, known)| now.duration_since(known.whole) < age);
+        fresh.map(|(zone, _)| *zone).collect()
     }
 
     /// The zones that were read.
@@ -143,7 +172,7 @@ mod tests {
     fn deep(names: &[&str]) -> Deep {
         let mut deep = Deep::default();
         let names = names.iter().map(|text| name(text)).collect();
-        deep.replace(1, &DeepNames { names, upto: 1 });
+        deep.replace(1, Whole::from(&DeepNames { names, upto: 1 }), Instant::now());
         deep
     }
 
@@ -178,7 +207,7 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut known = Known::new(10_000, start);
         let mut since = |upto, seconds| {
-            known.take(&DeepNames { names: vec![], upto });
+            known.read_upto(upto);
             known.since(at(seconds))
         };
         assert_eq!(since(10_000, 0), 9_000, "some may be under way still");
@@ -187,5 +216,26 @@ mod tests {
         assert_eq!(since(10_200, 120), 10_100);
         assert_eq!(since(20_000, 121), 19_000);
         assert_eq!(since(10_050, 122), 10_050, "an older reading of the whole zone begins anew");
+    }
+
+    #[test]
+    fn a_zone_is_fresh_for_a_while_after_it_was_read_whole() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let whole = || Whole::from(&DeepNames::default());
+        let mut deep = Deep::default();
+        deep.replace(1, whole(), at(0));
+        deep.replace(2, whole(), at(100));
+        let mut fresh = |now| {
+            let mut zones: Vec<ZoneId> = deep.fresh(Duration::from_secs(300), at(now)).into_iter().collect();
+            zones.sort_unstable();
+            if now == 301 {
+                deep.replace(1, whole(), at(301));
+            }
+            zones
+        };
+        assert_eq!(fresh(299), [1, 2]);
+        assert_eq!(fresh(301), [2]);
+        assert_eq!(fresh(302), [1, 2]);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     audit::{Audit, Flaw},
+    deep::Whole,
     engine::{AGAIN, Aim, Engine, ZONES_EVERY},
     error::EngineError,
     tasks::{Failure, Note, ReadZones},
@@ -11,7 +12,7 @@ use crate::{
     cloudstack::{ApiError, Looked},
     desired::OwnerIndex,
     metrics::chain,
-    model::{Owners, ReadSeq, Vm, VmId},
+    model::{Owners, ReadSeq, Vm, VmId, ZoneId},
     observe::Pass,
     powerdns::DbError,
     queue::{Moment, Priority},
@@ -37,6 +38,7 @@ impl Engine {
                 }
             }
             Note::Zones(answer) => self.take_zones_answer(answer),
+            Note::Deep(names) => self.take_deep(names),
             Note::LeftBehind(answer) => {
                 self.tasks.left_behind = false;
                 match answer {
@@ -325,9 +327,7 @@ impl Engine {
 
     pub(super) fn take_zones(&mut self, (zones, deep): ReadZones) {
         self.zones_due = self.now().plus(ZONES_EVERY);
-        for (zone, names) in deep {
-            self.settler.deep.replace(zone, &names);
-        }
+        self.take_deep(deep);
         let mut moved = Vec::new();
         for zone in zones.iter() {
             let Some(serial) = zone.soa.as_ref().map(crate::model::SoaContent::serial) else { continue };
@@ -357,6 +357,13 @@ impl Engine {
                     self.mark(&name, Priority::Repair);
                 }
             }
+        }
+    }
+
+    fn take_deep(&mut self, names: Vec<(ZoneId, Whole)>) {
+        let now = Instant::now();
+        for (zone, names) in names {
+            self.settler.deep.replace(zone, names, now);
         }
     }
 

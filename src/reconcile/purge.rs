@@ -13,7 +13,10 @@ use crate::{
     plan::{self, Plan, PurgeState},
     powerdns::{NameRows, Reader, WriteError, Writer},
 };
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Instant,
+};
 
 /// What to purge.
 #[derive(Debug, Clone)]
@@ -103,7 +106,7 @@ impl Purger<'_> {
         let (zones, deep) = patiently(async || tasks::zones(&self.reader, |_| true).await).await?;
         self.zones = zones;
         for (zone, names) in deep {
-            self.deep.replace(zone, &names);
+            self.deep.replace(zone, names, Instant::now());
         }
         Ok(())
     }

@@ -1,10 +1,11 @@
 //! Child tasks: they read, and hand over what they read. None touches the inventory.
 
+use super::deep::Whole;
 use crate::{
     cloudstack::{ApiError, Client, Looked, VmListing},
     metrics::chain,
-    model::{Complete, Entry, LeftBehind, Owners, ReadSeq, Row, Vm, VmId, ZoneId, Zones},
-    powerdns::{DbError, DeepNames, Reader},
+    model::{Complete, Entry, LeftBehind, Owners, ReadSeq, Row, Vm, VmId, Zone, ZoneId, Zones},
+    powerdns::{DbError, Reader},
 };
 use std::collections::HashSet;
 use tokio::{
@@ -30,6 +31,8 @@ pub enum Note {
     Owners(Result<Complete<Owners>, ApiError>),
     /// All zones, and the names deep inside those that asked for it.
     Zones(Result<ReadZones, DbError>),
+    /// The names deep inside zones.
+    Deep(Vec<(ZoneId, Whole)>),
     /// Rows that were left behind and still stand.
     LeftBehind(Result<Vec<LeftBehind>, DbError>),
     /// A page of a listing.
@@ -74,7 +77,7 @@ pub enum Note {
 }
 
 /// Zones, and the names deep inside some of them.
-pub type ReadZones = (Zones, Vec<(ZoneId, DeepNames)>);
+pub type ReadZones = (Zones, Vec<(ZoneId, Whole)>);
 
 /// What made a resync fail.
 pub enum Failure {
@@ -185,13 +188,14 @@ impl Tasks {
         });
     }
 
-    /// Reads everything: owners, zones, VMs and, with `audit`, the ledger. `strict`: a look-up that fails for
-    /// one VM alone fails all of it, since nobody will ask again.
-    pub fn resync(&mut self, listing: ReadSeq, audit: bool, strict: bool) {
+    /// Reads everything: owners, zones, VMs, the names deep inside the zones but those that are `fresh`, and,
+    /// with `audit`, the ledger. `strict`: a look-up that fails for one VM alone fails all of it, since nobody
+    /// will ask again.
+    pub fn resync(&mut self, listing: ReadSeq, fresh: HashSet<ZoneId>, audit: bool, strict: bool) {
         let (client, reader, notes) = (self.client.clone(), self.reader.clone(), self.notes.clone());
         self.reap();
         self.resync = Some(self.running.spawn(async move {
-            let note = match resync(&client, &reader, &notes, listing, audit, strict).await {
+            let note = match resync(&client, &reader, &notes, listing, &fresh, audit, strict).await {
                 Ok(()) => Note::Audited { listing },
                 Err(failure) => Note::Failed { listing, failure },
             };
@@ -214,11 +218,19 @@ impl Tasks {
 /// All zones, and the names deep inside those that `deep` chooses.
 pub(super) async fn zones(reader: &Reader, deep: impl Fn(ZoneId) -> bool) -> Result<ReadZones, DbError> {
     let zones = reader.zones().await?;
-    let mut names = Vec::new();
-    for zone in zones.iter().filter(|zone| deep(zone.id) && zone.unwritable().is_none()) {
-        names.push((zone.id, reader.deep_names(zone, None).await?));
-    }
+    let chosen: Vec<Zone> = zones.iter().filter(|zone| deep(zone.id)).cloned().collect();
+    let names = deep_names(reader, &chosen).await?;
     Ok((zones, names))
+}
+
+/// The names deep inside those of the zones that may be written.
+async fn deep_names(reader: &Reader, zones: &[Zone]) -> Result<Vec<(ZoneId, Whole)>, DbError> {
+    let mut names = Vec::new();
+    for zone in zones.iter().filter(|zone| zone.unwritable().is_none()) {
+        let read = reader.deep_names(zone, None).await?;
+        names.push((zone.id, Whole::from(&read)));
+    }
+    Ok(names)
 }
 
 async fn resync(
@@ -226,19 +238,24 @@ async fn resync(
     reader: &Reader,
     notes: &mpsc::Sender<Note>,
     read: ReadSeq,
+    fresh: &HashSet<ZoneId>,
     audit: bool,
     strict: bool,
 ) -> Result<(), Failure> {
     let owners = client.owners().await.map_err(Failure::Api)?;
     let _ = notes.send(Note::Owners(Ok(owners))).await;
-    let zones = zones(reader, |_| true).await.map_err(Failure::Db)?;
-    let _ = notes.send(Note::Zones(Ok(zones))).await;
+    let zones = reader.zones().await.map_err(Failure::Db)?;
+    let stale: Vec<Zone> = zones.iter().filter(|zone| !fresh.contains(&zone.id)).cloned().collect();
+    let _ = notes.send(Note::Zones(Ok((zones, Vec::new())))).await;
     let mut listing = list(client, notes, read).await?;
     if listing.get().moved {
         // Read once more at most: a busy cloud's listing always moves. What was known and is lacking
         // is looked up by id; what is new has its events, and the next resync.
         listing = list(client, notes, read).await?;
     }
+    // Last of what must be known before anything is settled: where the lease comes meanwhile, all begins anew.
+    let names = deep_names(reader, &stale).await.map_err(Failure::Db)?;
+    let _ = notes.send(Note::Deep(names)).await;
     let (lacking, wanted) = oneshot::channel();
     let _ = notes.send(Note::Listed { read, listing, lacking }).await;
     let mut wanted = wanted.await.unwrap_or_default();

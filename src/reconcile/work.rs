@@ -43,7 +43,9 @@ impl Engine {
             self.world.begin_listing(!self.audited);
             self.board.begin_pass(Instant::now());
             self.zones_begun = now;
-            self.tasks.resync(read, self.may_write(), self.settings.aim != Aim::Serve);
+            // Half of the interval: each resync in its turn reads zones whole, those asked for do not.
+            let fresh = self.settler.deep.fresh(self.settings.resync_interval / 2, Instant::now());
+            self.tasks.resync(read, fresh, self.may_write(), self.settings.aim != Aim::Serve);
         }
         if self.owners_wanted
             && now >= self.owners_due
