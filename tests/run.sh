@@ -15,8 +15,9 @@
 # Further arguments go to cargo test: `tests/run.sh --no-lint --test it -- kafka`.
 # cargo-deny runs where it is installed.
 #
-# CS_POWERDNS_TEST_STEPS=N makes the random histories that rectify-zone judges longer (300; 25 a second on
-# an idle core), CS_POWERDNS_TEST_SEED=N makes others.
+# CS_POWERDNS_TEST_STEPS=N makes the random histories that rectify-zone judges longer (300 operations each,
+# on an idle core 3 a second where it judges each one, 25 where it judges several at once),
+# CS_POWERDNS_TEST_SEED=N makes others.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=deploy/debian.sh
