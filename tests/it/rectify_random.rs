@@ -1,18 +1,19 @@
 //! Random histories of VMs and operators in rectified zones of every mode: after each pass
 //! `pdnsutil rectify-zone` would change no row, and `check-zone` finds nothing that is ours.
 //!
-//! A step is one operation in one town; a round gives each town a few and ends with one pass and one check
-//! of all zones. CS_POWERDNS_TEST_STEPS makes longer histories, CS_POWERDNS_TEST_SEED others.
+//! One history has a pass and a check of all zones after each operation, so that a failure names the one
+//! that did it; another has a pass for several operations at once, which meet in its transaction.
+//! CS_POWERDNS_TEST_STEPS makes longer histories, CS_POWERDNS_TEST_SEED others.
 
 use super::{
     rectify_towns::{Dice, Town},
-    rules_support::dump,
+    rules_support::{dump, faults},
     support::sync,
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, str::FromStr};
 use testbed::{Lab, Row};
 
-/// Steps where the environment does not say: about 30 s on an idle core.
+/// Operations of each history where the environment does not say.
 const STEPS: usize = 300;
 const SEED: u64 = 20_260_801;
 
@@ -28,54 +29,111 @@ const MODES: [(&str, &[&str]); 5] = [
 ];
 
 #[tokio::test]
-async fn no_random_history_leaves_anything_for_rectify_zone_to_change() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let seed = number("CS_POWERDNS_TEST_SEED").unwrap_or(SEED);
-    let steps = number("CS_POWERDNS_TEST_STEPS").map_or(STEPS, |steps| usize::try_from(steps).unwrap());
-    let mut dice = Dice(seed);
-    let lab = Lab::new("rectify_random").await;
-    let mut towns = Vec::new();
-    for (nth, (mode, how)) in MODES.iter().enumerate() {
-        towns.push(Town::found(&lab, mode, nth).await);
-        sign(&lab, &towns[nth], how).await;
+async fn no_random_operation_leaves_anything_for_rectify_zone_to_change() {
+    let mut history = History::begin("rectify_each").await;
+    while history.done < history.steps {
+        let nth = history.dice.below(MODES.len());
+        let what = if history.dice.below(3) == 0 {
+            let what = history.towns[nth].operator(&history.lab, &mut history.dice).await;
+            history.operators_tool().await;
+            what
+        } else {
+            history.towns[nth].cloud(&history.lab, &mut history.dice)
+        };
+        history.pass(vec![what]).await;
     }
-    let zones: Vec<String> = towns.iter().flat_map(Town::zones).collect();
-    rectify(&lab, &zones).await;
+}
 
-    let (mut done, mut history) = (0, Vec::new());
-    while done < steps {
+#[tokio::test]
+async fn no_random_history_leaves_anything_for_rectify_zone_to_change() {
+    let mut history = History::begin("rectify_random").await;
+    while history.done < history.steps {
+        let History { towns, lab, dice, .. } = &mut history;
         let mut round = Vec::new();
         // Operators first, and their tool rectifies: what follows is ours alone.
-        for town in &mut towns {
+        for town in &mut *towns {
             for _ in 0..dice.below(3) {
-                round.push(town.operator(&lab, &mut dice).await);
+                round.push(town.operator(lab, dice).await);
             }
         }
-        if !round.is_empty() {
-            rectify(&lab, &zones).await;
-        }
-        for town in &mut towns {
+        for town in towns {
             for _ in 0..=dice.below(2) {
-                round.push(town.cloud(&lab, &mut dice));
+                round.push(town.cloud(lab, dice));
             }
         }
-        done += round.len();
-        history.push(round.join("\n    "));
-        let (before, his) = (dump(&lab).await, complaints(&lab).await);
-        sync(&lab, &SETTINGS).await;
-        let ours = dump(&lab).await;
-        rectify(&lab, &zones).await;
-        let told: Vec<String> = complaints(&lab).await.difference(&his).cloned().collect();
-        let wrong = difference(&ours, &dump(&lab).await) + &told.join("\n");
-        if !wrong.is_empty() {
-            let pass = difference(&before, &ours);
-            let last = history.iter().rev().take(4).rev().cloned().collect::<Vec<_>>().join("\n  then\n    ");
-            panic!(
-                "CS_POWERDNS_TEST_SEED={seed}, after {done} steps, rectify-zone or check-zone says:\n{wrong}\n\
-                 the last rounds:\n    {last}\nthe pass wrote:\n{pass}"
-            );
-        }
+        history.operators_tool().await;
+        history.pass(round).await;
     }
+}
+
+struct History {
+    lab: Lab,
+    seed: u64,
+    dice: Dice,
+    towns: Vec<Town>,
+    zones: Vec<String>,
+    /// How many operations there are to be, and have been.
+    steps: usize,
+    done: usize,
+    /// What happened before each pass.
+    rounds: Vec<String>,
+    /// What check-zone finds wrong that operators have put there.
+    his: BTreeSet<String>,
+}
+
+impl History {
+    async fn begin(test: &str) -> Self {
+        let seed = from_environment("CS_POWERDNS_TEST_SEED").unwrap_or(SEED);
+        let steps = from_environment("CS_POWERDNS_TEST_STEPS").unwrap_or(STEPS);
+        let lab = Lab::new(test).await;
+        let mut towns = Vec::new();
+        for (nth, (mode, how)) in MODES.iter().enumerate() {
+            towns.push(Town::found(&lab, mode, nth).await);
+            sign(&lab, &towns[nth], how).await;
+        }
+        let zones: Vec<String> = towns.iter().flat_map(Town::zones).collect();
+        let (dice, his) = (Dice(seed), BTreeSet::new());
+        let mut history = Self { lab, seed, dice, towns, zones, steps, done: 0, rounds: vec![], his };
+        history.operators_tool().await;
+        history
+    }
+
+    /// What an operator's edit leaves is rectified before we come, and his faults are his.
+    async fn operators_tool(&mut self) {
+        self.rectify().await;
+        self.his = complaints(&self.lab).await;
+    }
+
+    async fn rectify(&self) {
+        let zones = self.zones.iter().map(String::as_str);
+        let arguments: Vec<&str> = std::iter::once("rectify-zone").chain(zones).collect();
+        self.lab.dns().await.pdnsutil(&arguments).expect("rectify-zone works");
+    }
+
+    /// One pass after `round`, and nothing is left to rectify or to complain of.
+    async fn pass(&mut self, round: Vec<String>) {
+        self.done += round.len();
+        self.rounds.push(round.join("\n    "));
+        let before = dump(&self.lab).await;
+        sync(&self.lab, &SETTINGS).await;
+        let ours = dump(&self.lab).await;
+        self.rectify().await;
+        let told: Vec<String> = complaints(&self.lab).await.difference(&self.his).cloned().collect();
+        let wrong = difference(&ours, &dump(&self.lab).await) + &told.join("\n");
+        let last = self.rounds.iter().rev().take(4).rev().cloned().collect::<Vec<_>>().join("\n  then\n    ");
+        assert!(
+            wrong.is_empty(),
+            "CS_POWERDNS_TEST_SEED={}, after {} steps, rectify-zone or check-zone says:\n{wrong}\n\
+             what happened last:\n    {last}\nthe pass wrote:\n{}",
+            self.seed,
+            self.done,
+            difference(&before, &ours)
+        );
+    }
+}
+
+fn from_environment<T: FromStr>(name: &str) -> Option<T> {
+    std::env::var(name).ok()?.parse().ok()
 }
 
 /// Signs a town's zones: nothing to do for none, `-` for NSEC, else what `set-nsec3` takes.
@@ -89,12 +147,6 @@ async fn sign(lab: &Lab, town: &Town, how: &[&str]) {
             dns.pdnsutil(&arguments).expect("set-nsec3 works");
         }
     }
-}
-
-async fn rectify(lab: &Lab, zones: &[String]) {
-    let arguments: Vec<&str> =
-        std::iter::once("rectify-zone").chain(zones.iter().map(String::as_str)).collect();
-    lab.dns().await.pdnsutil(&arguments).expect("rectify-zone works");
 }
 
 /// The rows that differ, serials apart.
@@ -116,6 +168,5 @@ fn difference(before: &[Row], after: &[Row]) -> String {
 /// What check-zone finds wrong.
 async fn complaints(lab: &Lab) -> BTreeSet<String> {
     let said = lab.dns().await.pdnsutil(&["check-all-zones"]).unwrap_or_else(|error| format!("{error:#}"));
-    let wrong = |line: &&str| line.contains("[Error]") || line.contains("[Warning]");
-    said.lines().filter(wrong).map(str::to_owned).collect()
+    faults(&said).into_iter().map(str::to_owned).collect()
 }

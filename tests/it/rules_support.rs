@@ -77,11 +77,19 @@ pub async fn dump(lab: &Lab) -> Vec<Row> {
     rows
 }
 
+/// What check-zone finds wrong with records. How a zone is signed is its operator's choice: 5.1 warns of
+/// NSEC3 with a salt or iterations.
+pub fn faults(checked: &str) -> Vec<&str> {
+    let wrong = |line: &&str| line.contains("[Error]") || line.contains("[Warning]");
+    checked.lines().filter(wrong).filter(|line| !line.contains("RFC 9276")).collect()
+}
+
 /// `pdnsutil check-zone` finds nothing, and `pdnsutil rectify-zone` changes no row.
 pub async fn rectified(lab: &Lab, zone: &str) {
     let dns = lab.dns().await;
     let checked = dns.pdnsutil(&["check-zone", zone]).expect("check-zone finds no error");
-    assert!(checked.contains("0 errors, 0 warnings"), "check-zone {zone}: {checked}");
+    assert_eq!(faults(&checked), Vec::<&str>::new(), "check-zone {zone}: {checked}");
+    assert!(checked.contains(" 0 errors, "), "check-zone {zone}: {checked}");
     let before = dump(lab).await;
     dns.pdnsutil(&["rectify-zone", zone]).expect("rectify-zone works");
     assert_eq!(dump(lab).await, before, "rectify-zone {zone} (left) would change what was written (right)");

@@ -26,9 +26,10 @@ async fn edit_zone(lab: &Lab, zone: &str, script: &str) {
 
 /// It asks for ever where it does not like an answer: what it says is cut off, which ends it.
 fn run(folder: &Path, zone: &str, editor: &Path, input: &str) -> String {
+    let pdnsutil = testbed::powerdns_program("pdnsutil").expect("pdnsutil is there");
     let mut child = Command::new("sh")
-        .args(["-c", "timeout 60 pdnsutil --config-dir=\"$1\" edit-zone \"$2\" 2>&1 | head -c 20000", "sh"])
-        .args([folder.as_os_str(), zone.as_ref()])
+        .args(["-c", "timeout 60 \"$1\" --config-dir=\"$2\" edit-zone \"$3\" 2>&1 | head -c 20000", "sh"])
+        .args([pdnsutil.as_os_str(), folder.as_os_str(), zone.as_ref()])
         .env("EDITOR", editor)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

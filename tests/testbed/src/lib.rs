@@ -29,7 +29,7 @@ pub use database::{PdnsDb, Row};
 pub use lab::{Lab, shared};
 pub use mariadb::{MariaDb, MariaDbOptions, MySql};
 pub use poll::poll;
-pub use powerdns::{PowerDns, PowerDnsOptions};
+pub use powerdns::{PowerDns, PowerDnsOptions, powerdns_program};
 pub use python::python_cs;
 pub use secondary::{Secondary, SecondaryOptions};
 pub use sim::{Fault, Generation, NetworkKind, Simulator, VmSpec, World};

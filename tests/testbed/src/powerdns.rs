@@ -1,4 +1,7 @@
 //! A PowerDNS server on one test's database, and real questions to it.
+//!
+//! The installed one, or the one that tests/powerdns.sh has unpacked into the folder that
+//! CS_POWERDNS_TEST_POWERDNS names.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -48,7 +51,7 @@ impl PowerDns {
         let api_key = "testbed-key".to_owned();
         let conf = configuration(database, options, folder.path(), dns_port, api_port, &api_key);
         std::fs::write(folder.path().join("pdns.conf"), conf)?;
-        let server = program("pdns_server")?.display().to_string();
+        let server = powerdns_program("pdns_server")?.display().to_string();
         let config = format!("--config-dir={}", folder.path().display());
         let mut process = Guarded::start(
             folder.path(),
@@ -95,7 +98,7 @@ impl PowerDns {
 
     fn tool(&self, name: &str, arguments: &[&str]) -> Result<String> {
         let config = format!("--config-dir={}", self.folder.path().display());
-        let done = Command::new(program(name)?).arg(config).args(arguments).output()?;
+        let done = Command::new(powerdns_program(name)?).arg(config).args(arguments).output()?;
         let stdout = String::from_utf8_lossy(&done.stdout).into_owned();
         let stderr = String::from_utf8_lossy(&done.stderr);
         ensure!(done.status.success(), "{name} {arguments:?}: {stdout}{stderr}");
@@ -126,6 +129,18 @@ impl PowerDns {
     fn run_dig(&self, how: &[&str], name: &str, kind: &str) -> Result<String> {
         run_dig(self.dns_port, how, name, kind)
     }
+}
+
+/// Where `pdns_server`, `pdnsutil` or `pdns_control` lies.
+pub fn powerdns_program(name: &str) -> Result<PathBuf> {
+    let Some(folder) = unpacked() else { return program(name) };
+    let file = folder.join("bin").join(name);
+    ensure!(file.is_file(), "no {}, which tests/powerdns.sh makes", file.display());
+    Ok(file)
+}
+
+fn unpacked() -> Option<PathBuf> {
+    std::env::var_os("CS_POWERDNS_TEST_POWERDNS").map(PathBuf::from)
 }
 
 /// TTL and content of each record of the answer that a server at 127.0.0.1 gives, sorted by content.
@@ -199,6 +214,9 @@ fn configuration(
     }
     if options.primary {
         lines.push("primary=yes".into());
+    }
+    if let Some(folder) = unpacked() {
+        lines.push(format!("module-dir={}", folder.join("modules").display()));
     }
     lines.extend(options.extra.iter().cloned());
     lines.join("\n") + "\n"
