@@ -56,6 +56,11 @@ impl<G: Copy + Ord, K: Clone + Ord> Lane<G, K> {
         group.and_then(of).or_else(|| of(self.heads.first()?.1))
     }
 
+    /// Whether a key of this group is due.
+    pub(super) fn is_due(&self, group: G, now: Moment) -> bool {
+        self.groups.get(&group).and_then(BTreeSet::first).is_some_and(|(due, _)| *due <= now)
+    }
+
     /// The earliest deadline.
     pub(super) fn next_due(&self) -> Option<Moment> {
         self.heads.first().map(|(due, _)| *due)

@@ -191,6 +191,11 @@ impl DirtyNames {
         Some(due.max(now))
     }
 
+    /// Whether a name of this zone is due.
+    pub fn is_due_in(&self, zone: ZoneId, now: Moment) -> bool {
+        self.lanes.iter().flatten().any(|lane| lane.is_due(zone, now))
+    }
+
     /// How many names are dirty, those in work included.
     pub fn len(&self) -> usize {
         self.entries.len()

@@ -350,7 +350,7 @@ impl Engine {
     }
 
     /// Whether a one-shot run has nothing left to do.
-    fn has_converged(&self) -> bool {
+    pub(super) fn has_converged(&self) -> bool {
         let idle = self.audited
             && !self.resync.is_running()
             && self.tasks.is_idle()

@@ -9,10 +9,10 @@ use super::{
 };
 use crate::{
     metrics::chain,
-    model::{Batch, Kind, Outcome, OwnerName},
+    model::{Batch, Kind, Outcome, OwnerName, ZoneId},
     observe::{Pass, Standing},
     plan::{Decision, Losses, MAX_ROWS},
-    powerdns::WriteError,
+    powerdns::{Committed, WriteError},
     queue::Priority,
 };
 use std::{collections::HashMap, time::Instant};
@@ -180,31 +180,56 @@ impl Engine {
         }
         let Some((writer, _)) = &self.writer else { return Err(WriteError::Fenced) };
         let committed = self.settler.commit(&self.world, writer, &prepared.batch).await?;
-        let now = self.now();
-        self.serials.extend(committed.serials.into_iter().map(|(zone, serial)| (zone, (serial, now))));
+        self.note_serials(&committed);
         Ok(())
+    }
+
+    fn note_serials(&mut self, committed: &Committed) {
+        let now = self.now();
+        for (id, serial) in &committed.serials {
+            self.serials.insert(*id, (*serial, now));
+            if self.lowered.remove(id) {
+                let zone = self.world.zones.with_id(*id).map(|zone| zone.name.to_string());
+                let zone = zone.unwrap_or_default();
+                tracing::info!(zone, %serial, "somebody had set the zone's serial back: it is above ours again");
+            }
+        }
     }
 
     /// Moves serials that went back above what we wrote: a secondary that has seen ours would hear of
     /// nothing more (design 8). One that cannot be moved now is seen again at the next reading of zones.
     pub(super) async fn repair_serials(&mut self) -> Result<(), EngineError> {
-        let writer = self.writer.as_ref().filter(|_| self.listed && self.bound.is_some());
-        let Some((writer, _)) = writer.filter(|_| !self.lowered.is_empty()) else { return Ok(()) };
-        let lowered = std::mem::take(&mut self.lowered).into_iter().collect();
-        let batch = Batch { lowered, ..Batch::default() };
-        match self.settler.commit(&self.world, writer, &batch).await {
-            Ok(committed) => {
-                let now = self.now();
-                for (zone, serial) in committed.serials {
-                    tracing::info!(zone, %serial, "somebody had set the zone's serial back: it is above ours again");
-                    self.serials.insert(zone, (serial, now));
-                }
-            }
+        let zones = self.serials_to_repair();
+        let Some((writer, _)) = self.writer.as_ref().filter(|_| !zones.is_empty()) else { return Ok(()) };
+        let batch = Batch { lowered: zones.clone(), ..Batch::default() };
+        let result = self.settler.commit(&self.world, writer, &batch).await;
+        if let Ok(committed) = &result {
+            self.note_serials(committed);
+        }
+        for zone in &zones {
+            self.lowered.remove(zone);
+        }
+        match result {
+            Ok(_) => {}
             Err(WriteError::Fenced) if self.settings.aim != Aim::Serve => return Err(EngineError::LeaseLost),
             Err(WriteError::Fenced) => self.stand_down(),
             Err(error) => tracing::warn!(error = %chain(&error), "cannot repair the serials of zones"),
         }
         Ok(())
+    }
+
+    /// The zones whose serial has to move for its own sake. Where names of the zone are to be settled first,
+    /// or a resync may find some, the change that they bring moves it: one pass, one step.
+    fn serials_to_repair(&self) -> Vec<ZoneId> {
+        let ready = match self.settings.aim {
+            Aim::Serve => self.listed && !self.resync.is_running(),
+            Aim::Converge | Aim::Plan | Aim::Adopt => self.has_converged() && self.losses.is_empty(),
+        };
+        if self.lowered.is_empty() || self.bound.is_none() || !ready {
+            return Vec::new();
+        }
+        let now = self.now();
+        self.lowered.iter().copied().filter(|zone| !self.names.is_due_in(*zone, now)).collect()
     }
 
     /// One name alone waits with backoff; several are tried zone by zone, then one by one.
