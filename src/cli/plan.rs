@@ -4,7 +4,7 @@ use super::{Exit, PlanArgs, services};
 use crate::{
     config::Config,
     model::{LeftBehind, Row},
-    plan::{Plan, Sign},
+    plan::{Cause, Plan, Refusal, Refusals, Refused, Sign},
     reconcile::Aim,
     supervise,
 };
@@ -23,6 +23,11 @@ pub async fn plan(config: &Config, args: &PlanArgs) -> Result<Exit> {
     if args.json {
         let unexplained = args.unexplained.then_some(report.unexplained.as_slice());
         let mut whole = as_json(&plan, unexplained);
+        whole["refusals"] = refusals(&plan.refusals);
+        whole["counts"] = json!(report.counts);
+        whole["unadopted"] = json!(report.survey.unadopted);
+        whole["not_ours"] = json!(report.survey.first);
+        whole["left_behind_total"] = json!(report.left_behind.len());
         if args.unexplained {
             whole["left_behind"] = report.left_behind.iter().map(left_behind).collect();
         }
@@ -30,6 +35,9 @@ pub async fn plan(config: &Config, args: &PlanArgs) -> Result<Exit> {
         writeln!(out)?;
     } else {
         writeln!(out, "{plan}")?;
+        if !plan.refusals.is_empty() {
+            writeln!(out, "{}", plan.refusals)?;
+        }
         if !report.survey.is_empty() {
             writeln!(out, "{}", report.survey)?;
         }
@@ -42,6 +50,9 @@ pub async fn plan(config: &Config, args: &PlanArgs) -> Result<Exit> {
             for row in &report.left_behind {
                 writeln!(out, "  {row}")?;
             }
+        } else if !report.left_behind.is_empty() {
+            let rows = report.left_behind.len();
+            writeln!(out, "rows left behind: {rows}; `plan --unexplained` lists them")?;
         }
     }
     Ok(if plan.is_empty() { Exit::Done } else { Exit::ChangesWait })
@@ -52,9 +63,32 @@ fn left_behind(row: &LeftBehind) -> serde_json::Value {
     json!({ "name": name, "type": rtype, "content": content, "vm": vm, "at": at })
 }
 
+/// At most so many zones and reasons are listed; their number is always whole.
+const LISTED: usize = 1000;
+
+fn refusals(refusals: &Refusals) -> serde_json::Value {
+    let causes = refusals.by_cause();
+    let claim = |refusal: &Refusal| {
+        let Refusal { name, kind, vm, detail } = refusal;
+        json!({ "name": name, "kind": kind.as_str(), "vm": vm.to_string(), "detail": detail })
+    };
+    let cause = |(Cause { zone, reason, state }, refused): &(Cause, Refused)| {
+        let first: Vec<_> = refused.first.iter().map(claim).collect();
+        json!({ "zone": zone, "reason": reason, "state": state, "claims": refused.claims, "first": first })
+    };
+    json!({
+        "claims": causes.iter().map(|(_, refused)| refused.claims).sum::<u64>(),
+        "causes_total": causes.len(),
+        "causes": causes.iter().take(LISTED).map(cause).collect::<Vec<_>>(),
+    })
+}
+
 /// Version 1: `changes` in the order of zone, name, type, those that are held with their `set`; `held`
 /// records wait for the budget or for `approve`, in `held_sets`, of which `held_hash` is the largest;
-/// `unexplained` and `left_behind` stand there if they were asked for.
+/// `refusals` are claims that are not written, by zone and reason, of each the `first`; `counts` says how
+/// many claims are not served, by how they stand, as /status does; `unadopted` are rows of the older service
+/// and `left_behind_total` those of operators' edits that outlived their VMs; `unexplained` and `left_behind`
+/// stand there if they were asked for.
 fn as_json(plan: &Plan, unexplained: Option<&[Row]>) -> serde_json::Value {
     let changes: Vec<_> = (plan.lines().into_iter())
         .map(|line| {

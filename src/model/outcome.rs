@@ -14,6 +14,26 @@ pub enum Barrier {
     Delegation(Box<str>),
     /// The name lies below a DNAME.
     Dname(Box<str>),
+    /// The reverse name is an alias (RFC 2317) of one in a zone that may not be written for this VM.
+    Alias {
+        /// Where it leads.
+        target: Box<str>,
+        /// Why nothing is written there.
+        why: super::Unwritable,
+    },
+}
+
+impl Barrier {
+    /// A label of few values, for lists.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::NoZone => "no zone",
+            Self::Zone(why) => why.word(),
+            Self::Delegation(_) => "delegation",
+            Self::Dname(_) => "DNAME",
+            Self::Alias { .. } => "alias",
+        }
+    }
 }
 
 impl fmt::Display for Barrier {
@@ -23,6 +43,7 @@ impl fmt::Display for Barrier {
             Self::Zone(why) => why.fmt(f),
             Self::Delegation(at) => write!(f, "delegated away at {at}"),
             Self::Dname(at) => write!(f, "below the DNAME at {at}"),
+            Self::Alias { target, why } => write!(f, "an alias of {target}, and there {why}"),
         }
     }
 }
@@ -42,6 +63,8 @@ pub enum Outcome {
         /// The row, as an operator would name it.
         by: String,
     },
+    /// Nothing may be written at the name, for this VM at least.
+    Refused(Barrier),
     /// Foreign rows of equal content serve it, wholly or in part.
     Satisfied,
     /// An operator has edited its rows.
@@ -72,6 +95,7 @@ impl Outcome {
             Self::Served => "served",
             Self::Waiting { .. } => "waiting",
             Self::Blocked { .. } => "blocked",
+            Self::Refused(_) => "refused",
             Self::Satisfied => "satisfied",
             Self::Released { .. } => "released",
             Self::OnHold => "on hold",

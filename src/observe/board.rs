@@ -159,6 +159,15 @@ impl Board {
         }
     }
 
+    /// Shows everything that VMs cannot have, in no order.
+    pub fn each_rejection(&self, mut show: impl FnMut(VmId, &Rejection)) {
+        for vm in &self.rejections {
+            for rejection in vm.value() {
+                show(*vm.key(), rejection);
+            }
+        }
+    }
+
     /// How many claims stand how, by word.
     pub fn counts(&self) -> BTreeMap<&'static str, u64> {
         let mut counts = BTreeMap::new();

@@ -386,7 +386,7 @@ pub fn text(decision: &Decision) -> String {
         }
     }
     for (vm, kind, outcome) in &decision.outcomes {
-        use crate::model::Outcome::{Blocked, Released, Retired, Waiting};
+        use crate::model::Outcome::{Blocked, Refused, Released, Retired, Waiting};
         let more = match outcome {
             Waiting { holder } => holder.map_or(" for nobody".into(), |vm| format!(" for {}", vm.as_u128())),
             Blocked { by } => format!(
@@ -396,7 +396,7 @@ pub fn text(decision: &Decision) -> String {
                     .replace("00000000-0000-0000-0000-00000000000", "")
             ),
             Released { how } => format!(": {how}"),
-            Retired(barrier) => format!(": {barrier}"),
+            Retired(barrier) | Refused(barrier) => format!(": {barrier}"),
             _ => String::new(),
         };
         let _ = writeln!(text, "{} {kind}: {}{more}", vm.as_u128(), outcome.word());

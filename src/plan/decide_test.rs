@@ -484,9 +484,9 @@ fn one_vm_holds_a_name() {
 fn where_writing_is_not_allowed_rows_stay() {
     check(&[
         (
-            "a claim below a delegation is blocked",
+            "a claim below a delegation is refused",
             "barrier delegation\nclaim 1 name .1",
-            "1 name: blocked by delegated away at domain.com",
+            "1 name: refused: delegated away at domain.com",
         ),
         (
             "its rows are retired",

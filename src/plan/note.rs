@@ -106,15 +106,15 @@ impl Column<'_, '_> {
         if self.is_held(own.key()) {
             return Outcome::Held;
         }
-        if own.standing == Standing::Keep {
-            return Outcome::Frozen;
-        }
-        if let Err(barrier) = &self.state.zone {
-            return Outcome::Retired(barrier.clone());
-        }
-        let Some(zone) = own.zone else { return Outcome::Retired(Barrier::NoZone) };
-        match (self.state.forbidden)(own.entry, zone) {
-            Some(why) => Outcome::Retired(Barrier::Zone(why)),
+        let barrier = match (&self.state.zone, own.zone) {
+            (Err(barrier), _) => Some(barrier.clone()),
+            (Ok(_), None) => Some(Barrier::NoZone),
+            (Ok(_), Some(zone)) => (self.state.forbidden)(own.entry, zone).map(Barrier::Zone),
+        };
+        match barrier {
+            // A zone that is missing may have been renamed, or be back at once.
+            None | Some(Barrier::NoZone) if own.standing == Standing::Keep => Outcome::Frozen,
+            Some(barrier) => Outcome::Retired(barrier),
             None => Outcome::Mode,
         }
     }

@@ -1,6 +1,6 @@
 //! How a plan reads: the same lines for `plan`, for the log and, as JSON, for programs.
 
-use super::state::Decision;
+use super::{refusals::Refusals, state::Decision};
 use crate::model::{HeldSet, OwnerName, Row, Ttl, Zones};
 use std::{collections::BTreeMap, fmt};
 
@@ -76,11 +76,14 @@ pub struct Plan {
     names: BTreeMap<OwnerName, Vec<Line>>,
     /// The held sets with their records, the largest first.
     pub held: Vec<(HeldSet, u64)>,
+    /// What is wanted and not written.
+    pub refusals: Refusals,
 }
 
 impl Plan {
     /// Takes in the decision on one name.
     pub fn add(&mut self, name: &OwnerName, decision: &Decision, zones: &Zones) {
+        self.refusals.decided(name, decision, zones);
         let zone = |id| zones.with_id(id).map_or_else(|| format!("zone {id}"), |zone| zone.name.to_string());
         let line = |sign, row: &Row, ttl: Ttl, why: String| Line {
             zone: zone(row.zone),

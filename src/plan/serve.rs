@@ -34,8 +34,8 @@ impl Column<'_, '_> {
         }
         if let Err(barrier) = &self.state.zone {
             let has_rows = self.own.iter().any(|own| own.is_of(claim));
-            let by = barrier.to_string();
-            return Some(if has_rows { Outcome::Retired(barrier.clone()) } else { Outcome::Blocked { by } });
+            let outcome = if has_rows { Outcome::Retired } else { Outcome::Refused };
+            return Some(outcome(barrier.clone()));
         }
         if self.wants[at].overflow {
             return Some(Outcome::Overflow);

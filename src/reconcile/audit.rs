@@ -153,15 +153,16 @@ impl Audit {
             let digest = match claim.kind {
                 Kind::Ptr => {
                     // The target is the first forward name at which the address stands. Where the first
-                    // one does not stand by a row of ours, only the rows can tell: settle looks.
-                    let confirmed = claim.targets.first().filter(|target| {
-                        standing.iter().any(|(name, _)| name == target)
-                            && world.inventory.redirect_of(claim.name.as_str()).is_none()
-                    });
+                    // one does not stand by a row of ours, only the rows can tell: settle looks. So it does
+                    // for an alias, which may lead elsewhere by now, or be none.
+                    let alias = world.inventory.redirect_of(claim.name.as_str());
+                    let confirmed = claim
+                        .targets
+                        .first()
+                        .filter(|target| standing.iter().any(|(name, _)| name == target) && alias.is_none());
                     let Some(target) = confirmed else {
-                        marks.insert(
-                            world.inventory.redirect_of(claim.name.as_str()).unwrap_or(&claim.name).clone(),
-                        );
+                        marks.insert(claim.name.clone());
+                        marks.extend(alias.cloned());
                         continue;
                     };
                     self.digest(claim.vm, claim.kind, &Content::Name(target.clone()))

@@ -263,7 +263,12 @@ impl Engine {
         }
         if self.settings.unexplained {
             self.report.unexplained = self.unexplained().await.map_err(EngineError::Db)?;
+        }
+        if self.settings.aim == Aim::Plan && !cancel.is_cancelled() {
             self.report.left_behind = self.settler.reader.left_behind().await.map_err(EngineError::Db)?;
+            self.report.counts = self.board.counts();
+            let (refusals, zones) = (&mut self.report.plan.refusals, &self.world.zones);
+            self.board.each_rejection(|vm, rejection| refusals.rejected(vm, rejection, zones));
         }
         if self.settings.aim != Aim::Serve && !self.unsettled.is_empty() {
             return Err(EngineError::Unsettled(self.unsettled.len()));

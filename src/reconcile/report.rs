@@ -5,6 +5,7 @@ use crate::{
     model::{HeldSet, LeftBehind, Row},
     plan::Plan,
 };
+use std::collections::BTreeMap;
 
 /// Counts of a run.
 #[derive(Debug, Clone, Default)]
@@ -23,7 +24,9 @@ pub struct Report {
     pub held_sets: Vec<(HeldSet, u64)>,
     /// Rows that no VM explains, if they were asked for.
     pub unexplained: Vec<Row>,
-    /// Rows that were left behind and still stand, asked for likewise.
+    /// How many claims are not served, by how they stand (`plan`).
+    pub counts: BTreeMap<&'static str, u64>,
+    /// Rows that were left behind and still stand (`plan`).
     pub left_behind: Vec<LeftBehind>,
     /// Rows that are not ours and that have to do with VMs.
     pub survey: Survey,

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     model::{
-        Barrier, Batch, Claim, Content, Entry, HeldSet, Kind, OwnerName, RecordId, RecordType, Row, VmId,
-        Zone, ZoneId,
+        Barrier, Batch, Claim, Content, Entry, HeldSet, Kind, Outcome, OwnerName, RecordId, RecordType, Row,
+        VmId, Zone, ZoneId,
     },
     plan::{self, Decision, Losses, NameState, Standing},
     powerdns::{Committed, DbError, NameRows, Reader, WriteError, Writer},
@@ -147,7 +147,9 @@ impl Settler {
             zone_gone: &|entry| world.zone_gone(entry),
             approved: &self.approved,
         };
-        rule(&state)
+        let mut decision = rule(&state);
+        note_astray(world, name, read, &mut decision);
+        decision
     }
 
     /// Whether an address stands, enabled and visible, at a forward name.
@@ -246,14 +248,11 @@ fn notice_alias(world: &mut World, name: &OwnerName, read: &Read) -> Vec<OwnerNa
     if known.is_none() && world.inventory.claimants(name.as_str()).next().is_none() {
         return Vec::new();
     }
-    let target =
-        zone_of(world, name, read).ok().and_then(|zone| alias_at(read.names.rows_at(name.as_str()), zone.id));
-    let target = target.filter(|target| {
-        let zone = world.zones.enclosing(target.as_str());
-        target != name
-            && zone.is_some_and(|zone| {
-                zone.unwritable().is_none() && world.settings.zones.allows_anyone(&zone.name)
-            })
+    let target = alias_at(world, name, read).filter(|target| {
+        world
+            .zones
+            .enclosing(target.as_str())
+            .is_some_and(|zone| zone.unwritable().is_none() && world.settings.zones.allows_anyone(&zone.name))
     });
     if !world.inventory.set_redirect(name.clone(), target.clone()) {
         return Vec::new();
@@ -261,8 +260,28 @@ fn notice_alias(world: &mut World, name: &OwnerName, read: &Read) -> Vec<OwnerNa
     known.into_iter().chain(target).collect()
 }
 
-fn alias_at(rows: &[Row], zone: ZoneId) -> Option<OwnerName> {
-    rows.iter()
-        .find(|row| row.zone == zone && row.rtype == RecordType::Cname && !row.disabled)
-        .and_then(|row| OwnerName::parse(&row.content.to_string()).ok())
+/// Where a name leads that a CNAME has made an alias.
+fn alias_at(world: &World, name: &OwnerName, read: &Read) -> Option<OwnerName> {
+    let zone = zone_of(world, name, read).ok()?.id;
+    let rows = read.names.rows_at(name.as_str()).iter();
+    let alias =
+        rows.into_iter().find(|row| row.zone == zone && row.rtype == RecordType::Cname && !row.disabled)?;
+    OwnerName::parse(&alias.content.to_string()).ok().filter(|target| target != name)
+}
+
+/// Says of the VMs whose PTR an alias leads to where nothing may be written for them that it does.
+fn note_astray(world: &World, name: &OwnerName, read: &Read, decision: &mut Decision) {
+    if !name.is_arpa() {
+        return;
+    }
+    let Some(target) = alias_at(world, name, read) else { return };
+    for (vm, barrier) in world.led_astray(name, &target) {
+        let refused = Outcome::Refused(barrier);
+        match decision.outcomes.iter_mut().find(|(of, kind, _)| (*of, *kind) == (vm, Kind::Ptr)) {
+            // By the CNAME itself.
+            Some((_, _, outcome @ Outcome::Blocked { .. })) => *outcome = refused,
+            Some(_) => {}
+            None => decision.outcomes.push((vm, Kind::Ptr, refused)),
+        }
+    }
 }

@@ -340,7 +340,7 @@ fn detail(outcome: &Outcome, decision: &Decision) -> String {
         Outcome::Waiting { holder: None } => "the zone has no holder for it yet".to_owned(),
         Outcome::Blocked { by } => format!("foreign: {by}"),
         Outcome::Released { how } => (*how).to_owned(),
-        Outcome::Retired(barrier) => barrier.to_string(),
+        Outcome::Retired(barrier) | Outcome::Refused(barrier) => barrier.to_string(),
         _ => String::new(),
     }
 }

@@ -6,7 +6,10 @@ mod keep;
 use crate::{
     desired::{self, OwnerIndex, Verdict},
     inventory::{Difference, Inventory, Known},
-    model::{Claim, Content, Entry, Kind, OwnerName, ReadSeq, Rejection, Row, Vm, VmId, ZoneId, Zones},
+    model::{
+        Barrier, Claim, Content, Entry, Kind, OwnerName, ReadSeq, Rejection, Row, Unwritable, Vm, VmId, Zone,
+        ZoneId, Zones,
+    },
 };
 use std::collections::{HashMap, HashSet};
 
@@ -309,9 +312,28 @@ impl World {
 
     /// Whether the zone that a name lies in is one for this VM: an alias may lead into another tenant's.
     fn may_write(&self, vm: VmId, name: &OwnerName) -> bool {
-        let Some(zone) = self.zones.enclosing(name.as_str()) else { return false };
+        let zone = self.zones.enclosing(name.as_str());
+        zone.is_some_and(|zone| self.unwritable_for(vm, zone).is_none())
+    }
+
+    fn unwritable_for(&self, vm: VmId, zone: &Zone) -> Option<Unwritable> {
         let owner = self.inventory.get(vm).and_then(|known| self.owners.resolve(&known.vm().owner).ok());
-        owner.is_some_and(|owner| self.settings.unwritable(zone, Some(&owner.domain.path)).is_none())
+        match owner {
+            Some(owner) => self.settings.unwritable(zone, Some(&owner.domain.path)),
+            None => Some(Unwritable::NotAllowed),
+        }
+    }
+
+    /// The VMs that claim a reverse name of which an alias leads to where nothing may be written for them,
+    /// and why not.
+    pub fn led_astray(&self, name: &OwnerName, target: &OwnerName) -> Vec<(VmId, Barrier)> {
+        let Some(zone) = self.zones.enclosing(target.as_str()) else { return Vec::new() };
+        let claims = self.own_claims_at(name).into_iter().filter(|claim| claim.kind == Kind::Ptr);
+        let refused = claims.filter_map(|claim| {
+            let why = self.unwritable_for(claim.vm, zone)?;
+            Some((claim.vm, Barrier::Alias { target: target.as_str().into(), why }))
+        });
+        refused.collect()
     }
 
     fn own_claims_at(&self, name: &OwnerName) -> Vec<Claim> {

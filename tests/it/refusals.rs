@@ -3,7 +3,7 @@
 use super::{
     bench::{Bench, rows},
     rules_support::{REVERSE, put, sql, zones},
-    support::{LIMIT, answers, sync},
+    support::{LIMIT, answers, once, sync},
 };
 use serde_json::Value;
 use testbed::{Lab, poll};
@@ -231,5 +231,120 @@ async fn rows_of_ours_in_a_zone_that_may_no_longer_be_written_stay_and_say_so() 
             if said.contains("retired") && said.contains(reason) { Ok(()) } else { Err(said) }
         })
         .await;
+    }
+}
+
+/// What `plan --json` says of a zone's refusals: `claims state, reason: first name: its detail`.
+fn causes(plan: &Value, zone: &str) -> Vec<String> {
+    let causes = plan["refusals"]["causes"].as_array().expect("causes").iter();
+    let word = |item: &Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
+    let mut lines: Vec<String> = causes
+        .filter(|cause| cause["zone"] == zone)
+        .map(|cause| {
+            let first = &cause["first"][0];
+            let what = format!("{} {}, {}", cause["claims"], word(cause, "state"), word(cause, "reason"));
+            format!("{what}: {} {}: {}", word(first, "kind"), word(first, "name"), word(first, "detail"))
+        })
+        .collect();
+    lines.sort();
+    lines
+}
+
+#[tokio::test]
+async fn a_plan_tells_which_claims_are_not_written_by_zone_and_reason() {
+    let lab = Lab::new("refused_plan").await;
+    zones(&lab, &["corp.org", "kept.org", REVERSE, "x.arpa", "theirs.org"]).await;
+    for (name, kind) in [("sub.corp.org", "NS"), ("old.corp.org", "DNAME")] {
+        lab.db.insert("corp.org", name, kind, "elsewhere.net", 60).await.expect("a row");
+    }
+    lab.db.insert("corp.org", "mine.corp.org", "A", "203.0.113.1", 60).await.expect("a row");
+    lab.db.insert("corp.org", "same.corp.org", "A", "192.0.2.8", 60).await.expect("a row");
+    lab.db.zone_of("slave.org", "SLAVE", 7).await.expect("a zone");
+    let world = lab.world();
+    let account = world.add_account(&world.root(), "kept", Some("kept.org"));
+    put(&lab, &account, "web", "198.51.100.1");
+    let settings = [("DNS_PARENT_ZONES", "true"), ("DNS_ZONES", "corp.org,slave.org,kept.org,arpa")];
+    sync(&lab, &settings).await;
+    metadata(&lab, "kept.org", "PRESIGNED", "1").await;
+    for (at, domain) in
+        ["slave.org", "x.sub.corp.org", "y.sub.corp.org", "old.corp.org", "x.arpa", "theirs.org", "no.where"]
+            .into_iter()
+            .enumerate()
+    {
+        tenant_of(&lab, domain, &format!("198.51.100.{}", at + 2));
+    }
+    let corp = world.add_account(&world.root(), "corp", Some("corp.org"));
+    put(&lab, &corp, "mine", "192.0.2.7");
+    put(&lab, &corp, "same", "192.0.2.8");
+    put(&lab, &corp, "bad_name", "192.0.2.9");
+
+    let plan = once(&lab, &["plan", "--json"], &settings).await;
+    assert_eq!(plan.code, 2, "the PTR of same.corp.org is to come:\n{}\n{}", plan.stdout, plan.stderr);
+    let plan: Value = serde_json::from_str(&plan.stdout).expect("JSON");
+    for (zone, expected) in [
+        (
+            "slave.org",
+            vec![
+                "1 rejected, zone kind: name web.slave.org: zone slave.org: the zone's type is Secondary: its contents come from elsewhere",
+            ],
+        ),
+        (
+            "kept.org",
+            vec![
+                "1 rejected, presigned: name web.kept.org: zone kept.org: the zone is presigned: its signatures come from elsewhere",
+                "1 retired, presigned: name web.kept.org: the zone is presigned: its signatures come from elsewhere",
+            ],
+        ),
+        (
+            "corp.org",
+            vec![
+                "1 refused, DNAME: name web.old.corp.org: below the DNAME at old.corp.org",
+                "2 refused, delegation: name web.x.sub.corp.org: delegated away at sub.corp.org",
+            ],
+        ),
+        (
+            "x.arpa",
+            vec![
+                "1 rejected, arpa: name x.arpa: the network domain of the account, x.arpa, lies under arpa, where no network domain leads to",
+            ],
+        ),
+        (
+            "theirs.org",
+            vec![
+                "1 rejected, not in DNS_ZONES: name web.theirs.org: zone theirs.org: DNS_ZONES does not allow this zone for this VM",
+            ],
+        ),
+        (
+            "no.where",
+            vec![
+                "1 pending, no zone: name web.no.where: PowerDNS has no zone no.where with an enabled SOA, and none above it; nor would DNS_ZONES allow it for this VM",
+            ],
+        ),
+    ] {
+        assert_eq!(causes(&plan, zone), expected, "what plan --json says of {zone}: {plan:#}");
+    }
+    // Those, and a name that is none.
+    assert_eq!(
+        (&plan["refusals"]["claims"], &plan["refusals"]["causes_total"]),
+        (&10.into(), &9.into()),
+        "{plan:#}"
+    );
+    let count = |word: &str| plan["counts"][word].as_u64().unwrap_or_default();
+    assert_eq!(
+        ["refused", "retired", "blocked", "satisfied", "unconfirmed"].map(count),
+        [3, 1, 1, 1, 1],
+        "claims that are not served: {plan:#}"
+    );
+    assert_eq!((&plan["unadopted"], &plan["left_behind_total"]), (&0.into(), &0.into()), "{plan:#}");
+
+    let plan = once(&lab, &["plan"], &settings).await;
+    for line in [
+        "claims that are not written: 10\n",
+        "\n  corp.org: 2 refused, delegation; first web.x.sub.corp.org: delegated away at sub.corp.org\n",
+        "\n  theirs.org: 1 rejected, not in DNS_ZONES; first web.theirs.org: zone theirs.org: DNS_ZONES",
+        "\n  no zone: 1 rejected, bad name; first bad_name: ",
+        "\nnot ours: 1 claims satisfied and 1 blocked by rows of others, 0 rows of the older service",
+    ] {
+        assert!(plan.stdout.contains(line), "{line} is not in\n{}", plan.stdout);
     }
 }

@@ -1,10 +1,11 @@
 //! DNS_ZONES: which zones may be written, and for whose VMs.
 
 use super::{
-    rules_support::{REVERSE, dump, no_such_name, put, says, settled, zones},
-    support::sync,
+    bench::Bench,
+    rules_support::{REVERSE, dump, no_such_name, put, says, settled, sql, zones},
+    support::{LIMIT, answers, sync},
 };
-use testbed::Lab;
+use testbed::{Lab, poll};
 
 /// ROOT/acme, ROOT/acme/lab and ROOT/acme2.
 fn places(lab: &Lab) -> [String; 3] {
@@ -214,4 +215,44 @@ async fn an_alias_leads_no_tenants_ptr_into_a_zone_that_is_not_for_it() {
         settled(&mut lab, &settings).await;
     }
     says(&lab, "2.0-63.2.0.192.in-addr.arpa", "PTR", &["two.evil.org."]).await;
+}
+
+#[tokio::test]
+async fn a_ptr_that_an_alias_leads_into_a_forbidden_zone_says_so() {
+    let lab = Lab::new("alias_said").await;
+    let [a, _, c] = tenants(&lab, ["corp.org", "none.org", "evil.org"]);
+    zones(&lab, &["corp.org", "evil.org", "no.org", REVERSE]).await;
+    lab.db.zone_of("slave.org", "SLAVE", 7).await.expect("a zone");
+    for (last, target) in [(1, "1.rev.corp.org"), (2, "2.rev.corp.org"), (3, "3.no.org"), (4, "4.slave.org")]
+    {
+        let name = format!("{last}.2.0.192.in-addr.arpa");
+        lab.db.insert(REVERSE, &name, "CNAME", target, 3600).await.expect("a row");
+    }
+    put(&lab, &a, "one", "192.0.2.1");
+    for (name, last) in [("two", 2), ("three", 3), ("four", 4)] {
+        put(&lab, &c, name, &format!("192.0.2.{last}"));
+    }
+    let list = [("DNS_ZONES", "corp.org@acme,evil.org,slave.org")];
+    let bench = Bench::start(lab, &list).await;
+    bench.controller.signal("CONT").expect("it goes on");
+    says(&bench.lab, "1.rev.corp.org", "PTR", &["one.corp.org."]).await;
+    let not_allowed = "DNS_ZONES does not allow this zone for this VM";
+    let secondary = "the zone's type is Secondary: its contents come from elsewhere";
+    for (last, said) in [
+        (1, String::new()),
+        (2, format!("ptr refused: an alias of 2.rev.corp.org, and there {not_allowed}")),
+        (3, format!("ptr refused: an alias of 3.no.org, and there {not_allowed}")),
+        (4, format!("ptr refused: an alias of 4.slave.org, and there {secondary}")),
+    ] {
+        let name = format!("{last}.2.0.192.in-addr.arpa");
+        assert_eq!(bench.stands(&name).await, said, "what /status says of {name}");
+    }
+    // Not for longer than it is true: the alias goes, and the PTR comes.
+    sql(&bench.lab, "DELETE FROM records WHERE name = '2.2.0.192.in-addr.arpa'").await;
+    answers(&bench.lab, "2.2.0.192.in-addr.arpa", "PTR", &["two.evil.org."]).await;
+    poll("/status says nothing more of it", LIMIT, async || {
+        let said = bench.stands("2.2.0.192.in-addr.arpa").await;
+        if said.is_empty() { Ok(()) } else { Err(said) }
+    })
+    .await;
 }
