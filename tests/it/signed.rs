@@ -2,7 +2,7 @@
 //! PowerDNS says about names that came and went, positive and negative, in forward and reverse zones.
 
 use super::{
-    rules_support::{put, tenant, zones},
+    rules_support::{put, rectified, tenant, zones},
     support::sync,
 };
 use std::{fs, process::Command};
@@ -144,4 +144,149 @@ async fn narrow_nsec3_proves_what_came_and_what_went() {
 #[tokio::test]
 async fn nsec3_with_opt_out_proves_what_came_and_what_went() {
     answers_are_proven("signed_opt_out", &["1 1 0 -"]).await;
+}
+
+/// NSEC3 (RFC 5155) leaves insecure delegations out of the chain under opt-out: that there is no DS is then
+/// proven by what stands around them. Names of ours that come and go there move the proof, and never break it.
+#[tokio::test]
+async fn an_insecure_delegation_is_proven_insecure_whatever_comes_and_goes_beside_it() {
+    let lab = Lab::new("signed_insecure").await;
+    let shallow = tenant(&lab, None, Some(FORWARD));
+    let deep = lab.world().add_account(&lab.world().root(), "deep", Some("cut.corp.org"));
+    zones(&lab, &[FORWARD]).await;
+    let dns = lab.dns().await;
+    let ds = "4711 13 2 e2d3c916f6deeac73294e8268fb5885044a833fc5459588f4a9184cfc41a5766";
+    for (name, kind, content) in [
+        ("sub.corp.org", "NS", "ns1.elsewhere.net"),
+        ("a.cut.corp.org", "NS", "ns1.elsewhere.net"),
+        ("safe.corp.org", "NS", "ns1.elsewhere.net"),
+        ("safe.corp.org", "DS", ds),
+    ] {
+        lab.db.insert(FORWARD, name, kind, content, 3600).await.expect("a row");
+    }
+    for arguments in
+        [&["secure-zone", FORWARD][..], &["set-nsec3", FORWARD, "1 1 0 -"], &["rectify-zone", FORWARD]]
+    {
+        dns.pdnsutil(arguments).expect("pdnsutil works");
+    }
+    put(&lab, &shallow, "stays", "192.0.2.1");
+    sync(&lab, &PARENTS).await;
+    let before = insecure(&lab).await;
+    assert_eq!(before, ["sub.corp.org after corp.org", "cut.corp.org after stays.corp.org"], "at first");
+
+    // Its hash is the next one before that of sub.corp.org, so the proof rests on it; and cut.corp.org, which
+    // had nothing but an insecure delegation below it, is a name of the chain now.
+    let near = put(&lab, &shallow, "vm144", "192.0.2.2");
+    let low = put(&lab, &deep, "web", "192.0.2.3");
+    sync(&lab, &PARENTS).await;
+    assert_eq!(
+        insecure(&lab).await,
+        ["sub.corp.org after vm144.corp.org", "a.cut.corp.org after web.cut.corp.org"],
+        "with names of ours beside them"
+    );
+    answer(
+        &lab,
+        &[
+            ("vm144.corp.org", "A", "192.0.2.2, fully validated"),
+            ("web.cut.corp.org", "A", "192.0.2.3, fully validated"),
+            ("cut.corp.org", "A", "no data, fully validated"),
+            ("x.corp.org", "A", "no such name, fully validated"),
+        ],
+    )
+    .await;
+
+    for vm in [near, low] {
+        lab.world().destroy_vm(&vm);
+    }
+    sync(&lab, &PARENTS).await;
+    assert_eq!(insecure(&lab).await, before, "when they have gone");
+    answer(
+        &lab,
+        &[
+            ("vm144.corp.org", "A", "no such name, fully validated"),
+            // What has no hash of its own may be an insecure delegation for all that is proven.
+            ("web.cut.corp.org", "A", "no such name, unsigned answer"),
+            ("stays.corp.org", "A", "192.0.2.1, fully validated"),
+        ],
+    )
+    .await;
+    rectified(&lab, FORWARD).await;
+}
+
+async fn answer(lab: &Lab, cases: &[(&str, &str, &str)]) {
+    for (name, kind, expected) in cases {
+        assert_eq!(validated(lab, FORWARD, name, kind).await, *expected, "{name} {kind}");
+    }
+}
+
+/// Asks below the zone's two insecure delegations, whose referrals must prove that nothing signed is there:
+/// for each, which name is proven to have no hash, and the name whose NSEC3 record says so.
+async fn insecure(lab: &Lab) -> Vec<String> {
+    let dns = lab.dns().await;
+    answer(
+        lab,
+        &[
+            ("sub.corp.org", "DS", "no data, fully validated"),
+            ("a.cut.corp.org", "DS", "no data, fully validated"),
+        ],
+    )
+    .await;
+    assert!(validated(lab, FORWARD, "safe.corp.org", "DS").await.starts_with("4711 "), "a signed delegation");
+    let hash = |name: &str| {
+        let said = dns.pdnsutil(&["hash-zone-record", FORWARD, name]).expect("a hash");
+        said.split_whitespace().last().expect("a hash").to_lowercase()
+    };
+    let known = ["corp.org", "stays.corp.org", "vm144.corp.org", "cut.corp.org", "web.cut.corp.org"];
+    let named = |of: &str| known.into_iter().find(|name| hash(name) == of).unwrap_or("nobody").to_owned();
+    let mut proofs = Vec::new();
+    for (delegation, enclosers) in [
+        ("sub.corp.org", &[("corp.org", "sub.corp.org")][..]),
+        ("a.cut.corp.org", &[("cut.corp.org", "a.cut.corp.org"), ("corp.org", "cut.corp.org")]),
+    ] {
+        let (ns, chain) = referral(lab, &format!("x.{delegation}")).await;
+        assert_eq!(ns, [format!("{delegation}. ns1.elsewhere.net.")], "the referral to {delegation}");
+        // RFC 5155, 8.9: one record matches an ancestor, and one with the opt-out flag covers the name below it.
+        let (_, below) = enclosers
+            .iter()
+            .find(|(encloser, _)| chain.iter().any(|(owner, ..)| *owner == hash(encloser)))
+            .unwrap_or_else(|| panic!("no NSEC3 matches an ancestor of {delegation}: {chain:?}"));
+        let wanted = hash(below);
+        let covers = |owner: &str, next: &str| {
+            if owner < next {
+                owner < wanted.as_str() && wanted.as_str() < next
+            } else {
+                owner < wanted.as_str() || wanted.as_str() < next
+            }
+        };
+        let (owner, flags, _) = chain
+            .iter()
+            .find(|(owner, _, next)| covers(owner, next))
+            .unwrap_or_else(|| panic!("no NSEC3 covers {below}, {wanted}: {chain:?}"));
+        assert_eq!(flags, "1", "the opt-out flag of the NSEC3 that covers {below}");
+        proofs.push(format!("{below} after {}", named(owner)));
+    }
+    proofs
+}
+
+/// What PowerDNS says of a name below a delegation: `delegation nameserver`, and the NSEC3 records as owner,
+/// flags, next.
+async fn referral(lab: &Lab, name: &str) -> (Vec<String>, Vec<(String, String, String)>) {
+    let done = Command::new("dig")
+        .args(["@127.0.0.1", "-p", &lab.dns().await.dns_port.to_string(), "+dnssec", "+norec", "+noall"])
+        .args(["+authority", name, "A"])
+        .output()
+        .expect("dig runs");
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    let (mut ns, mut chain) = (Vec::new(), Vec::new());
+    for line in said.lines() {
+        match line.split_whitespace().collect::<Vec<_>>()[..] {
+            [owner, _, _, "NS", target] => ns.push(format!("{owner} {target}")),
+            [owner, _, _, "NSEC3", _, flags, _, _, next, ..] => {
+                let owner = owner.split('.').next().unwrap_or_default();
+                chain.push((owner.to_lowercase(), flags.to_owned(), next.to_lowercase()));
+            }
+            _ => {}
+        }
+    }
+    (ns, chain)
 }
