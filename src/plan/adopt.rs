@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     ledger::Verdict,
-    model::{Claim, Content, Ending, Entry, EntryPut, HeldSet, Kind, OwnedRow, RecordType, Row, VmId, Zone},
+    model::{
+        Claim, Content, Ending, Entry, EntryPut, HeldSet, Kind, OwnedRow, RecordId, RecordType, Row, VmId,
+        Zone, ZoneId,
+    },
 };
 
 /// What is to be taken at one name.
@@ -95,7 +98,22 @@ pub fn adopt(state: &NameState<'_>, settings: &Settings, take: Take<'_>) -> Adop
         Table::new(state, settings, &own, forward).adopt(&claims, take, &mut out);
     }
     out.told.sort();
+    out.decision.adopted = adopted(state, &out.decision);
     out
+}
+
+/// The rows that stay and that no entry of ours stood for before.
+fn adopted(state: &NameState<'_>, decision: &Decision) -> Vec<(ZoneId, RecordId)> {
+    let goes = |id| decision.deletes.iter().any(|(owned, _)| owned.row().id == id);
+    let is_new = |entry: &&Entry| {
+        !state.entries.iter().any(|before| before.record == entry.record && before.owner == entry.owner)
+    };
+    let entries = decision.puts.iter().map(|put| &put.entry).filter(|entry| entry.record != 0);
+    entries
+        .filter(|entry| !goes(entry.record))
+        .filter(is_new)
+        .map(|entry| (entry.zone, entry.record))
+        .collect()
 }
 
 /// The forward or the reverse rows of a name, on the way from foreign to ours.

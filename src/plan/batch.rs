@@ -20,6 +20,9 @@ pub fn changes<'a>(decisions: &[(OwnerName, Decision)], rows: &'a [Row]) -> BTre
         for (owned, _) in &decision.deletes {
             changes.entry(owned.row().zone).or_default().removed.insert(owned.row().id);
         }
+        for (zone, id) in &decision.adopted {
+            changes.entry(*zone).or_default().adopted.insert(*id);
+        }
         for insert in &decision.inserts {
             changes.entry(insert.zone).or_default().added.push(NewRow {
                 zone: insert.zone,

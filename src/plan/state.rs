@@ -3,7 +3,7 @@
 use super::held::HeldLoss;
 use crate::model::{
     Barrier, Claim, Content, Ending, Entry, EntryPut, HeldSet, Kind, Outcome, OwnedRow, OwnerId, OwnerName,
-    RecordType, Row, Ttl, Unwritable, VmId, Zone, ZoneId, Zones,
+    RecordId, RecordType, Row, Ttl, Unwritable, VmId, Zone, ZoneId, Zones,
 };
 use std::collections::HashSet;
 
@@ -121,6 +121,9 @@ pub struct Decision {
     pub inserts: Vec<Insert>,
     /// Entries to write; an entry of an added row has record id 0.
     pub puts: Vec<EntryPut>,
+    /// Rows that stand already and become ours (`adopt`): whoever wrote them may have left their order names
+    /// and the empty non-terminals above them as they fell.
+    pub adopted: Vec<(ZoneId, RecordId)>,
     /// Entries to end.
     pub endings: Vec<Ending>,
     /// Of the deletes, how many nobody announced.
@@ -153,7 +156,7 @@ impl Decision {
 
     /// How many rows it would write.
     pub fn rows(&self) -> usize {
-        self.deletes.len() + self.retimes.len() + self.inserts.len()
+        self.deletes.len() + self.retimes.len() + self.inserts.len() + self.adopted.len()
     }
 
     /// Whether the outcomes are all as desired: nothing to show an operator.

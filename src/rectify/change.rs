@@ -21,6 +21,9 @@ pub struct Change<'a> {
     pub removed: BTreeSet<RecordId>,
     /// The records that it inserts; their `auth` and `ordername` are filled in here.
     pub added: Vec<NewRow>,
+    /// Rows that stay and get the `auth` and `ordername` that they should have, whoever wrote them, as do the
+    /// empty non-terminals above them: by id; each is among `rows`, and enabled.
+    pub adopted: BTreeSet<RecordId>,
 }
 
 /// What the transaction must write in addition, everything sorted by name.
@@ -32,7 +35,7 @@ pub struct Rectified {
     pub ents_in: Vec<NewRow>,
     /// Empty non-terminals to delete.
     pub ents_out: Vec<Reorder>,
-    /// Empty non-terminals with another `auth` or `ordername`.
+    /// Empty non-terminals, and adopted rows, with another `auth` or `ordername`.
     pub reorders: Vec<Reorder>,
     /// The names of which [`Below::Unknown`] left something undecided: reading what is below them and
     /// asking again may remove what would be left over.
@@ -97,6 +100,8 @@ pub fn rectify(
         let footing = if node.has_records() {
             result.ents_out.extend(node.ents.iter().map(|row| as_it_stands(row)));
             result.inserts.extend(node.added.iter().map(|row| placed(zone, node, row, cut)));
+            let adopted = node.kept.iter().filter(|row| change.adopted.contains(&row.id));
+            result.reorders.extend(adopted.filter_map(|row| replaced(zone, node, row, cut)));
             Some(node.footing(cut))
         } else if parent_in(zone, &node.name).is_some() {
             let children = inherited.get(node.name.as_str()).copied();
@@ -183,8 +188,9 @@ fn nodes<'a>(zone: &Zone, change: &'a Change<'_>) -> Vec<Node<'a>> {
         .filter(|row| row.zone == zone.id)
         .partition(|row| change.removed.contains(&row.id));
     let added = || change.added.iter().filter(|row| row.zone == zone.id);
-    let touched: BTreeSet<&OwnerName> =
-        removed.iter().map(|row| &row.name).chain(added().map(|row| &row.name)).collect();
+    let adopted = kept.iter().filter(|row| change.adopted.contains(&row.id));
+    let before = removed.iter().chain(adopted).map(|row| &row.name);
+    let touched: BTreeSet<&OwnerName> = before.chain(added().map(|row| &row.name)).collect();
     let mut names = ancestors_to_read(zone, touched.iter().copied());
     names.extend(touched.into_iter().cloned());
     names.sort_by_cached_key(|name| (std::cmp::Reverse(name.depth()), name.clone()));
@@ -261,10 +267,20 @@ fn settle(zone: &Zone, node: &Node<'_>, footing: Option<Footing>, result: &mut R
 
 /// A record of ours. It stands at no delegation as a rule, but the rules say what to do if it does.
 fn placed(zone: &Zone, node: &Node<'_>, row: &NewRow, cut: Cut) -> NewRow {
+    let place = place_at(zone, node, &row.rtype, cut);
+    NewRow { auth: place.auth, ordername: place.ordername, ..row.clone() }
+}
+
+/// A record that was there already, if it has another place than it should.
+fn replaced(zone: &Zone, node: &Node<'_>, row: &Row, cut: Cut) -> Option<Reorder> {
+    let place = place_at(zone, node, &row.rtype, cut);
+    (row.auth != Some(place.auth) || row.ordername != place.ordername).then(|| reorder(row, &place))
+}
+
+fn place_at(zone: &Zone, node: &Node<'_>, rtype: &RecordType, cut: Cut) -> Place {
     let signed_cut = node.kept.iter().any(|row| row.rtype == RecordType::Ds);
     let hashed = cut != Cut::Below;
-    let place = place_row(&zone.name, &zone.dnssec, &row.name, &row.rtype, cut, signed_cut, hashed);
-    NewRow { auth: place.auth, ordername: place.ordername, ..row.clone() }
+    place_row(&zone.name, &zone.dnssec, &node.name, rtype, cut, signed_cut, hashed)
 }
 
 fn reorder(row: &Row, place: &Place) -> Reorder {

@@ -1,6 +1,9 @@
 //! `adopt`: an operator's word that rows which are there already are to be ours.
 
-use super::support::{ACCOUNT, LIMIT, PROGRAM, answers, example, once, quick, serve, sync, vm};
+use super::{
+    rules_support::{dump, rectified, settled},
+    support::{ACCOUNT, LIMIT, PROGRAM, answers, example, once, quick, serve, sync, vm},
+};
 use std::collections::BTreeSet;
 use testbed::{Lab, Output, VmSpec, poll, run_once};
 
@@ -118,6 +121,66 @@ async fn a_named_name_replaces_an_operators_row_and_says_so() {
     assert!(unknown.stderr.contains("nobody.domain.com"), "{}", unknown.stderr);
     ended(&once(&lab, &["adopt"], &[]).await, 1);
     ended(&once(&lab, &["adopt", "--all", "web.domain.com"], &[]).await, 1);
+}
+
+/// The older service wrote order names and empty non-terminals in no zone, signed or not.
+#[tokio::test]
+async fn what_is_adopted_is_as_rectify_zone_would_have_it_in_every_kind_of_zone() {
+    let mut lab = Lab::new("adopt_rectify").await;
+    example(&lab).await;
+    let (world, dns) = (lab.world().clone(), lab.dns().await);
+    let deep = world.add_account(&world.root(), "deep", Some("a.b.domain.com"));
+    let [v4, v6] = ["2.0.192.in-addr.arpa", "8.b.d.0.1.0.0.2.ip6.arpa"];
+    for arguments in [
+        &["secure-zone", ZONE][..],
+        &["set-nsec3", ZONE, "1 0 5 ab12"],
+        &["rectify-zone", ZONE],
+        &["secure-zone", v4],
+        &["rectify-zone", v4],
+    ] {
+        dns.pdnsutil(arguments).expect("pdnsutil works");
+    }
+    world.create_vm(vm("web", "192.0.2.1").v6("2001:db8::1").group("www"));
+    world.create_vm(VmSpec::new("low", &deep).v4("192.0.2.2"));
+    world.create_vm(vm("other", "192.0.2.3"));
+    let ptr = format!("1.{}{v6}", "0.".repeat(23));
+    for (zone, name, kind, content) in [
+        (ZONE, "web.domain.com", "A", "192.0.2.1"),
+        (ZONE, "web.domain.com", "AAAA", "2001:db8::1"),
+        (ZONE, "www-edd2ab05.domain.com", "A", "192.0.2.1"),
+        (ZONE, "low.a.b.domain.com", "A", "192.0.2.2"),
+        (ZONE, "other.domain.com", "A", "198.51.100.3"),
+        (v4, "1.2.0.192.in-addr.arpa", "PTR", "web.domain.com"),
+        (v4, "2.2.0.192.in-addr.arpa", "PTR", "low.a.b.domain.com"),
+        (v6, ptr.as_str(), "PTR", "web.domain.com"),
+    ] {
+        lab.db.insert(zone, name, kind, content, 60).await.expect("a row of the older service");
+    }
+    assert_eq!(dns.dig_status("b.domain.com", "A").unwrap(), "NXDOMAIN", "as it was left");
+    let parents = [("DNS_PARENT_ZONES", "true")];
+    let ids = async || -> Vec<i64> {
+        let rows = dump(&lab).await.into_iter();
+        rows.filter(|row| matches!(row.kind.as_deref(), Some("A" | "AAAA" | "PTR")))
+            .map(|row| row.id)
+            .collect()
+    };
+    let before = ids().await;
+    let output = once(&lab, &["adopt", "--all"], &parents).await;
+    ended(&output, 0);
+    says(&output, "7 taken, 0 duplicates removed");
+    assert_eq!(ids().await, before, "the rows themselves stay");
+    for zone in [v4, v6] {
+        rectified(&lab, zone).await;
+    }
+    // An operator's row is nobody's to touch, until it is asked for.
+    let order = "SELECT ordername IS NULL FROM records WHERE name = 'other.domain.com'";
+    assert_eq!(lab.db.query::<bool>(order).await.unwrap(), [true], "the order name of an operator's row");
+    ended(&once(&lab, &["adopt", "other.domain.com"], &parents).await, 0);
+    rectified(&lab, ZONE).await;
+    dns.pdns_control(&["purge"]).expect("PowerDNS forgets what it was asked");
+    assert_eq!(dns.dig_status("b.domain.com", "A").unwrap(), "NOERROR", "an empty non-terminal");
+    sync(&lab, &parents).await;
+    settled(&mut lab, &parents).await;
 }
 
 #[tokio::test]
