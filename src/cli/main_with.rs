@@ -37,7 +37,7 @@ async fn answer(cli: Cli) -> Result<Exit> {
     let verb = cli.verb();
     if verb == Verb::Schema {
         // The tables can be asked for before anything else is configured.
-        return schema::schema(Config::load(&cli.given).ok().as_ref()).await;
+        return schema::schema(&Config::load(&cli.given)).await;
     }
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let near = near_misses(names);
@@ -61,7 +61,7 @@ async fn answer(cli: Cli) -> Result<Exit> {
         Verb::Release(args) => release::release(&config, &args).await,
         Verb::Purge(args) => purge::purge(&config, &args).await,
         Verb::Rebind(args) => rebind::rebind(&config, &args).await,
-        Verb::Schema => schema::schema(Some(&config)).await,
+        Verb::Schema => schema::schema(&Ok(config)).await,
     }
 }
 

@@ -137,9 +137,18 @@ fn text(database: &str, user: &str, charset: &str, collation: &str) -> String {
     )
 }
 
-/// The SQL of `schema` for PowerDNS's own schema, for when no database can be asked.
-pub fn schema_text_default(database: &str, user: &str) -> String {
-    text(database, user, "latin1", "latin1_swedish_ci")
+/// The SQL of `schema` for PowerDNS's own schema, for when no database can be asked: it says why, and what to
+/// look at before it is run.
+pub fn schema_text_default(database: &str, user: &str, why: &str) -> String {
+    let mut said = String::new();
+    for line in why.lines() {
+        let _ = writeln!(said, "-- {line}");
+    }
+    said + "-- So nobody knows here which character set the table `records` has. This is for latin1, collation\n\
+            -- latin1_swedish_ci, as PowerDNS makes it. If SHOW CREATE TABLE records says otherwise, first\n\
+            -- GRANT SELECT ON that table to the user below and run `cs-powerdns schema` once more: tables of\n\
+            -- another character set find no row of `records` by its index.\n"
+        + &text(database, user, "latin1", "latin1_swedish_ci")
 }
 
 impl Database {
@@ -243,7 +252,8 @@ mod tests {
 
     #[test]
     fn schema_is_plain_sql_with_every_table_and_its_grant() {
-        let text = schema_text_default("pdns", "cs_powerdns");
+        let text = schema_text_default("pdns", "cs_powerdns", "no database:\nnot one");
+        assert!(text.starts_with("-- no database:\n-- not one\n-- So nobody knows"), "{text}");
         for (table, what) in TABLES {
             assert!(text.contains(&format!("CREATE TABLE IF NOT EXISTS {table} (")), "{table}");
             assert!(

@@ -320,7 +320,7 @@ async fn entries_of_an_owner_id_that_lapsed_are_taken_and_served() {
     let left: Vec<u64> =
         lab.db.query("SELECT COUNT(*) FROM cs_powerdns_ledger WHERE owner_id <> 'default'").await.unwrap();
     assert_eq!(left, [0]);
-    super::rules_support::settled(&mut lab, &[]).await;
+    settled(&mut lab, &[]).await;
     lab.world().destroy_vm(&web);
     lab.world().set_address(&ids[7], Some("198.51.100.77"), None);
     sync(&lab, &[]).await;

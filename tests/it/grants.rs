@@ -5,7 +5,7 @@ use super::{
     support::{LIMIT, answers, example, once, sync, vm},
 };
 use mysql_async::{OptsBuilder, Pool, prelude::Queryable};
-use testbed::{Lab, VmSpec};
+use testbed::{Lab, VmSpec, schema::Made};
 
 /// The statements that `schema` prints for this lab.
 async fn schema(lab: &Lab) -> Vec<String> {
@@ -88,6 +88,55 @@ async fn the_printed_grants_are_enough_and_private_keys_stay_unreadable() {
         let refused = ask(&lab, forbidden).await.expect_err(forbidden);
         assert!(refused.contains("denied"), "{forbidden}: {refused}");
     }
+}
+
+/// Who is asked to make the tables may not look into the database yet: then the SQL is a guess, and says so.
+#[tokio::test]
+async fn without_the_right_to_look_at_records_schema_says_that_it_guesses_their_character_set() {
+    let lab = Lab::new("schema_guess").await;
+    lab.db.remake(Made::V47, false, "utf8mb4").await.expect("another schema");
+    let said = async |more: &[(&str, &str)]| {
+        let output = once(&lab, &["schema"], more).await;
+        assert_eq!(output.code, 0, "{}", output.stderr);
+        let (comments, sql): (Vec<&str>, Vec<&str>) =
+            output.stdout.lines().partition(|line| line.starts_with("--"));
+        (comments.join("\n"), sql.join("\n"))
+    };
+    let (comments, sql) = said(&[]).await;
+    assert!(
+        sql.contains("CHARACTER SET utf8mb4") && !comments.contains("character set"),
+        "{comments}\n{sql}"
+    );
+
+    let database = &lab.db.name;
+    let domains = format!("GRANT SELECT ON `{database}`.domains TO '{}'@'%'", lab.db.user);
+    for (rights, why) in [
+        (&[domains.as_str()][..], "has no table `records` that this user may read"),
+        (&[], "The database could not be asked: "),
+    ] {
+        lab.db.limit_to(rights).await.expect("few rights");
+        let (comments, sql) = said(&[]).await;
+        for words in [why, "which character set the table `records` has", "latin1_swedish_ci"] {
+            assert!(comments.contains(words), "{words} is not in\n{comments}");
+        }
+        assert!(
+            sql.contains("CHARACTER SET latin1") && sql.contains(&format!("`{database}`.records")),
+            "{sql}"
+        );
+    }
+    // The table can be read: what it says is no guess.
+    lab.db
+        .limit_to(&[&format!("GRANT SELECT ON `{database}`.records TO '{}'@'%'", lab.db.user)])
+        .await
+        .expect("the right to look");
+    let (comments, sql) = said(&[]).await;
+    assert!(
+        sql.contains("CHARACTER SET utf8mb4") && !comments.contains("character set"),
+        "{comments}\n{sql}"
+    );
+    // Nor does a configuration that is wrong pass for one that was never given.
+    let (comments, _) = said(&[("RESYNC_INTERVAL", "often")]).await;
+    assert!(comments.contains("RESYNC_INTERVAL") && comments.contains("character set"), "{comments}");
 }
 
 /// One right of a table, or of a column of it.
