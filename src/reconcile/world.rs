@@ -337,15 +337,8 @@ impl World {
     }
 
     fn own_claims_at(&self, name: &OwnerName) -> Vec<Claim> {
-        self.inventory
-            .claimants(name.as_str())
-            .filter_map(|known| match self.wish(known.vm()) {
-                Verdict::Wished { wish, .. } => Some(wish.claims),
-                _ => None,
-            })
-            .flatten()
-            .filter(|claim| claim.name == *name)
-            .collect()
+        let claims = self.inventory.claimants(name.as_str()).flat_map(|known| self.claims_of(known.vm()));
+        claims.filter(|claim| claim.name == *name).collect()
     }
 
     /// Whether some VM's claim wants what this row says.
@@ -361,10 +354,17 @@ impl World {
 
     /// All claims of a VM.
     pub fn claims_of(&self, vm: &Vm) -> Vec<Claim> {
-        match self.wish(vm) {
-            Verdict::Wished { wish, .. } => wish.claims,
-            _ => Vec::new(),
+        let Verdict::Wished { mut wish, .. } = self.wish(vm) else { return Vec::new() };
+        // The common zone comes last, also where it is the one that is missing.
+        let common = self.settings.common_zone.as_ref();
+        let is_common = |name: &OwnerName| common.is_some() && name.parent().as_ref() == common;
+        let (last, first): (Vec<_>, Vec<_>) =
+            self.kept_targets(vm.id, &wish).into_iter().partition(is_common);
+        for claim in wish.claims.iter_mut().filter(|claim| claim.kind == Kind::Ptr) {
+            claim.targets.splice(0..0, first.iter().cloned());
+            claim.targets.extend(last.iter().cloned());
         }
+        wish.claims
     }
 
     /// The reverse names that a VM claims, or the names that they are aliases of.

@@ -1,8 +1,9 @@
 //! Suffixes whose zone is not in PowerDNS, or has no SOA that counts.
 
 use super::{
+    bench::Bench,
     rules_support::{REVERSE, dump, no_row, no_such_name, put, says, settled, sql, tenant, zones},
-    support::{serve, sync},
+    support::{answers, serve, sync},
 };
 use std::time::Duration;
 use testbed::{Lab, poll};
@@ -116,4 +117,40 @@ async fn a_misspelt_network_domain_takes_nobody_off_the_net() {
     no_such_name(&lab, "web.account.org").await;
     says(&lab, "1.2.0.192.in-addr.arpa", "PTR", &["web.acount.org."]).await;
     settled(&mut lab, &[]).await;
+}
+
+/// What is kept while its successor is pending stays the first name of the VM, also for its reverse name.
+#[tokio::test]
+async fn a_misspelt_network_domain_moves_no_reverse_name_to_the_common_zone() {
+    let mut lab = Lab::new("misspelt_ptr").await;
+    let account = tenant(&lab, None, Some("right.org"));
+    zones(&lab, &["right.org", "common.org", REVERSE]).await;
+    put(&lab, &account, "web", "192.0.2.1");
+    let common = [("DNS_COMMON_ZONE", "common.org"), ("DNS_ADD_TO_COMMON_ZONE", "true")];
+    sync(&lab, &common).await;
+    says(&lab, "1.2.0.192.in-addr.arpa", "PTR", &["web.right.org."]).await;
+    let before = dump(&lab).await;
+
+    // Seen by a process that knows the former name from the ledger alone.
+    lab.world().set_account_network_domain(&account, Some("rihgt.org"));
+    settled(&mut lab, &common).await;
+    assert_eq!(dump(&lab).await, before, "rows under a misspelt network domain");
+    // And by one that runs.
+    lab.world().set_account_network_domain(&account, Some("right.org"));
+    let bench = Bench::start(lab, &common).await;
+    for domain in ["rigth.org", "right.org"] {
+        bench.lab.world().set_account_network_domain(&account, Some(domain));
+        bench.controller.signal("CONT").expect("it goes on");
+        bench.settle().await;
+        assert_eq!(dump(&bench.lab).await, before, "rows under {domain}");
+    }
+    // A new VM has no other name; and once there is such a zone, all go there.
+    bench.lab.world().set_account_network_domain(&account, Some("new.org"));
+    put(&bench.lab, &account, "two", "192.0.2.2");
+    answers(&bench.lab, "2.2.0.192.in-addr.arpa", "PTR", &["two.common.org."]).await;
+    answers(&bench.lab, "1.2.0.192.in-addr.arpa", "PTR", &["web.right.org."]).await;
+    zones(&bench.lab, &["new.org"]).await;
+    answers(&bench.lab, "1.2.0.192.in-addr.arpa", "PTR", &["web.new.org."]).await;
+    answers(&bench.lab, "2.2.0.192.in-addr.arpa", "PTR", &["two.new.org."]).await;
+    answers(&bench.lab, "web.right.org", "A", &[]).await;
 }

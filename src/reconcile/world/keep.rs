@@ -81,6 +81,16 @@ impl World {
         (names, kept)
     }
 
+    /// Names that a VM keeps while their successors are pending: its reverse names go on pointing at them.
+    pub(super) fn kept_targets(&self, id: VmId, wish: &Wish) -> Vec<OwnerName> {
+        let waiting = wish.unplaced.iter().find(|(kind, _)| *kind == Kind::Name);
+        let (Some((_, label)), Some(known)) = (waiting, self.inventory.get(id)) else { return Vec::new() };
+        let claimed = |name: &OwnerName| wish.claims.iter().any(|claim| claim.name == *name);
+        let kept =
+            |name: &OwnerName| name.first_label() == label.as_str() && !name.is_arpa() && !claimed(name);
+        known.names().filter(kept).collect()
+    }
+
     pub(super) fn believed_blank(&self, id: VmId) -> bool {
         self.inventory.blankness(id).is_some_and(|seen| seen.count >= BELIEVED)
     }
