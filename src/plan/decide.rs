@@ -70,5 +70,6 @@ fn decide_column(column: &mut Column<'_, '_>, out: &mut Decision) {
     column.report_rest(out);
     if let Some(ground) = ground {
         ground.retime(out);
+        ground.bequeath(out);
     }
 }

@@ -387,6 +387,28 @@ fn groups_share_a_name() {
             "1 group: served",
         ),
         (
+            "when the last re-timed member goes, the next one carries the operator's TTL on",
+            "claim 2 group .2\nclaim 3 group .3\nrow #10 A .1 ttl=30\nrow #11 A .2 ttl=30\nrow #12 A .3 ttl=30
+             entry 1 group A .1 #10\nentry 2 group A .2 #11 ttl=30\nentry 3 group A .3 #12 ttl=30\nvm 1 gone",
+            "- #10 A .1 (its VM is gone)\n= 2 group A .2 #11 ttl=60\n2 group: served\n3 group: served",
+        ),
+        (
+            "so does its own new row",
+            "claim 1 group .3\nrow #10 A .1 ttl=30\nentry 1 group A .1 #10\nvm 1 announced",
+            "- #10 A .1 (its address changed)\n+ A .3 ttl=30 for 1 group\n1 group: served",
+        ),
+        (
+            "but not while another one carries it",
+            "claim 2 group .2\nclaim 3 group .3\nrow #10 A .1 ttl=30\nrow #11 A .2 ttl=40\nrow #12 A .3 ttl=30
+             entry 1 group A .1 #10\nentry 2 group A .2 #11\nentry 3 group A .3 #12 ttl=30\nvm 1 gone",
+            "- #10 A .1 (its VM is gone)\n~ #12 A .3 ttl=40\n= 3 group A .3 #12 ttl=40\n2 group: served\n3 group: served",
+        ),
+        (
+            "and no name inherits from a group",
+            "claim 2 name .2\nrow #10 A .1 ttl=30\nentry 1 group A .1 #10\nvm 1 gone",
+            "- #10 A .1 (its VM is gone)\n+ A .2 ttl=60 for 2 name\n2 name: served",
+        ),
+        (
             "a re-timed member that goes is deleted all the same",
             "row #10 A .1 ttl=300\nentry 1 group A .1 #10\nvm 1 gone",
             "- #10 A .1 (its VM is gone)",

@@ -8,13 +8,20 @@ use super::{
 };
 use crate::{
     ledger::Verdict,
-    model::{Entry, EntryPut, OwnedRow, RecordType, Ttl},
+    model::{Entry, EntryPut, Kind, OwnedRow, RecordType, Ttl},
 };
 use std::collections::HashMap;
 
 impl Ground<'_, '_, '_> {
-    /// The TTL of the RRset: the lowest of what is not ours to time, else the operator's setting.
+    /// The TTL of the RRset: the lowest of what is not ours to time, else what an operator gave to members
+    /// that go, else his setting.
     pub fn ttl(&self, rtype: &RecordType) -> Ttl {
+        let theirs = self.theirs(rtype).or_else(|| self.bequest(rtype).map(|(ttl, _)| ttl));
+        theirs.unwrap_or(self.column.settings.ttl)
+    }
+
+    /// The lowest TTL of what is not ours to time and stays.
+    fn theirs(&self, rtype: &RecordType) -> Option<Ttl> {
         let released = (self.column.own.iter())
             .filter(|own| own.entry.rtype == *rtype && !matches!(own.fate, Fate::Drop(..)))
             .filter_map(|own| match &own.verdict {
@@ -26,7 +33,49 @@ impl Ground<'_, '_, '_> {
                 _ => None,
             })
             .min();
-        self.foreign.ttl(rtype).into_iter().chain(released).min().unwrap_or(self.column.settings.ttl)
+        self.foreign.ttl(rtype).into_iter().chain(released).min()
+    }
+
+    /// Of the group's members that go, the lowest TTL that an operator gave to one, and its entry's. The entry
+    /// alone tells it from a TTL of ours.
+    fn bequest(&self, rtype: &RecordType) -> Option<(Ttl, Ttl)> {
+        let group =
+            self.column.serving().map(|(_, want)| want.claim).find(|claim| claim.kind == Kind::Group)?;
+        let goes = |own: &&Own<'_, '_>| {
+            own.entry.rtype == *rtype && own.is_fellow(group) && matches!(own.fate, Fate::Drop(..))
+        };
+        let gone = self.column.own.iter().filter(goes).filter_map(|own| match &own.verdict {
+            Verdict::Retimed(owned) if own.owns_in(self.zone) => Some((owned.row().ttl?, own.entry.ttl)),
+            _ => None,
+        });
+        gone.min()
+    }
+
+    /// The last members of a group to carry an operator's TTL go: another one, new or old, takes it over
+    /// together with the entry's TTL, so that it is re-timed as they were.
+    pub fn bequeath(&self, out: &mut Decision) {
+        for rtype in [RecordType::A, RecordType::Aaaa] {
+            let Some((_, ours)) = self.bequest(&rtype).filter(|_| self.theirs(&rtype).is_none()) else {
+                continue;
+            };
+            let added = out.inserts.iter().filter(|row| row.kind == Kind::Group && row.rtype == rtype);
+            let kind = |own: &Own<'_, '_>| match own.fate {
+                Fate::Serve(at) => self.column.wants[at].claim.kind,
+                _ => own.entry.kind,
+            };
+            let stands = |own: &&Own<'_, '_>| {
+                own.entry.rtype == rtype && kind(own) == Kind::Group && self.timed(own).is_some()
+            };
+            let standing = self.column.own.iter().filter(stands);
+            let heirs = added.map(|row| &row.content).chain(standing.clone().map(|own| &own.entry.content));
+            let Some(heir) = heirs.min().cloned() else { continue };
+            let put = out.puts.iter_mut().find(|put| put.entry.rtype == rtype && put.entry.content == heir);
+            if let Some(put) = put {
+                put.entry.ttl = ours;
+            } else if let Some(own) = standing.into_iter().find(|own| own.entry.content == heir) {
+                out.puts.push(EntryPut { entry: Entry { ttl: ours, ..own.entry.clone() } });
+            }
+        }
     }
 
     /// A row that stays and whose TTL is ours to say.

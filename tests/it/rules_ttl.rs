@@ -112,7 +112,7 @@ async fn an_operator_who_re_times_a_group_sets_the_ttl_of_all_of_it() {
     let account = tenant(&lab, None, Some("corp.org"));
     zones(&lab, &["corp.org"]).await;
     let group = format!("www-{}.corp.org", &account[..8]);
-    lab.world().create_vm(VmSpec::new("one", &account).v4("192.0.2.1").group("www"));
+    let one = lab.world().create_vm(VmSpec::new("one", &account).v4("192.0.2.1").group("www"));
     sync(&lab, &[]).await;
     sql(&lab, &format!("UPDATE records SET ttl = 25 WHERE name = '{group}'")).await;
     let two = lab.world().create_vm(VmSpec::new("two", &account).v4("192.0.2.2").group("www"));
@@ -124,6 +124,17 @@ async fn an_operator_who_re_times_a_group_sets_the_ttl_of_all_of_it() {
     sync(&lab, &[]).await;
     says(&lab, &group, "A", &["192.0.2.1"]).await;
     ttl(&lab, &group, "A", 25).await;
+    // The member whose row he re-timed goes, as long as there is another one.
+    lab.world().create_vm(VmSpec::new("three", &account).v4("192.0.2.3").group("www"));
+    lab.world().destroy_vm(&one);
+    sync(&lab, &[]).await;
+    says(&lab, &group, "A", &["192.0.2.3"]).await;
+    ttl(&lab, &group, "A", 25).await;
+    settled(&mut lab, &[]).await;
+    let longer = [("DNS_RECORD_TTL", "120")];
+    sync(&lab, &longer).await;
+    ttl(&lab, &group, "A", 25).await;
+    settled(&mut lab, &longer).await;
 }
 
 /// Setting a TTL takes 3 ms here, so that what comes in the middle can be seen to overtake the rest.

@@ -6,7 +6,9 @@ use super::{
     picture::Picture,
     verdicts::{End, Line, Verdict, claim_of, home, is_claimed, lines, lives, standing, zone_of},
 };
-use crate::model::{Barrier, Claim, Content, Entry, Kind, OwnerName, RecordType, Row, ZoneId};
+use crate::model::{
+    AccountId, Barrier, Claim, Content, Entry, Kind, OwnerName, RecordType, Row, Ttl, ZoneId,
+};
 
 /// What should stand after a settle.
 pub fn expect(bed: &Bed) -> Picture {
@@ -114,10 +116,11 @@ fn settle(bed: &Bed, so_far: &Bed, forward: bool, served: &[usize]) -> Bed {
     let mut after = so_far.clone();
     delete(bed, &lines, &mut after);
     let Some(home) = home else { return after };
-    for claim in serving {
+    for claim in &serving {
         add(bed, &lines, home, claim, &mut after);
     }
-    retime(bed, &lines, home, forward, &mut after);
+    let group = serving.iter().find(|claim| claim.kind == Kind::Group).map(|claim| claim.account);
+    retime(bed, &lines, home, forward, group, &mut after);
     // The database gives ids.
     let mut next = bed.last_id().max(so_far.last_id());
     for row in after.rows.iter_mut().filter(|row| row.id == 0) {
@@ -342,7 +345,7 @@ fn add(bed: &Bed, lines: &[Line], home: ZoneId, claim: &Claim, after: &mut Bed) 
 }
 
 /// One RRset, one TTL: the lowest of what is not ours to time.
-fn retime(bed: &Bed, lines: &[Line], home: ZoneId, forward: bool, after: &mut Bed) {
+fn retime(bed: &Bed, lines: &[Line], home: ZoneId, forward: bool, group: Option<AccountId>, after: &mut Bed) {
     let ours_to_time: Vec<u64> = lines
         .iter()
         .filter(|line| {
@@ -361,7 +364,9 @@ fn retime(bed: &Bed, lines: &[Line], home: ZoneId, forward: bool, after: &mut Be
         let rrset = |row: &&Row| row.zone == home && row.rtype == rtype;
         let others =
             after.rows.iter().filter(rrset).filter(|row| !row.disabled && !ours_to_time.contains(&row.id));
-        let ttl = others.filter_map(|row| row.ttl).min().unwrap_or(bed.settings.ttl);
+        let theirs = others.filter_map(|row| row.ttl).min();
+        let bequest = bequest(lines, home, &rtype, group).filter(|_| theirs.is_none());
+        let ttl = theirs.or(bequest.map(|(ttl, _)| ttl)).unwrap_or(bed.settings.ttl);
         for row in &mut after.rows {
             let mine =
                 ours_to_time.contains(&row.id) && (row.id == 0 || bed.settings.mode != Mode::CreateOnly);
@@ -374,7 +379,33 @@ fn retime(bed: &Bed, lines: &[Line], home: ZoneId, forward: bool, after: &mut Be
                 entry.unwrap().ttl = ttl;
             }
         }
+        // One of those that are left is re-timed from now on.
+        let mine: Vec<Content> = after
+            .rows
+            .iter()
+            .filter(|row| rrset(row) && ours_to_time.contains(&row.id))
+            .map(|row| row.content.clone())
+            .collect();
+        let left = after.entries.iter_mut().filter(|entry| {
+            *entry.owner == *"default"
+                && (entry.zone, &entry.rtype, entry.kind) == (home, &rtype, Kind::Group)
+                && mine.contains(&entry.content)
+        });
+        if let (Some((_, ours)), Some(heir)) = (bequest, left.min_by_key(|entry| entry.content.clone())) {
+            heir.ttl = ours;
+        }
     }
+}
+
+/// The TTL that an operator gave to members of this account's group that go now, with that of the entry.
+fn bequest(lines: &[Line], home: ZoneId, rtype: &RecordType, group: Option<AccountId>) -> Option<(Ttl, Ttl)> {
+    lines
+        .iter()
+        .filter(|line| line.end == End::Goes && line.zone == Some(home) && line.entry.rtype == *rtype)
+        .filter(|line| line.verdict == Verdict::Retimed)
+        .filter(|line| line.entry.kind == Kind::Group && Some(line.entry.account) == group)
+        .filter_map(|line| Some((line.row.as_ref()?.ttl?, line.entry.ttl)))
+        .min()
 }
 
 /// Whether an intact row that no served claim wants may go at all: design 3 on zones, and PTR.
