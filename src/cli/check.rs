@@ -3,7 +3,7 @@
 use super::{CheckArgs, Exit};
 use crate::{
     config::{Config, Fault, Faults},
-    model::{Finding, Level},
+    model::{Finding, Level, counted},
     reconcile::{self, Aim, CheckSettings},
 };
 use anyhow::Result;
@@ -48,6 +48,7 @@ fn settings(config: &Config) -> CheckSettings {
         trigger: config.trigger_settings(),
         desired: config.engine_settings(Aim::Plan).desired,
         resync_interval: config.resync_interval,
+        http_listen: config.http_listen,
     }
 }
 
@@ -76,6 +77,7 @@ fn print(out: &mut impl Write, findings: &[Finding], as_json: bool) -> Result<()
     for finding in findings {
         writeln!(out, "{finding}")?;
     }
-    writeln!(out, "{ok} ok, {warnings} warnings, {errors} errors")?;
+    let (warnings, errors) = (counted(warnings, "warning"), counted(errors, "error"));
+    writeln!(out, "{ok} ok, {warnings}, {errors}")?;
     Ok(())
 }

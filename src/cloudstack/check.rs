@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     metrics::chain,
-    model::{Account, Complete, Domain, Finding, Owners, Project, Vm, VmId},
+    model::{Account, Complete, Domain, Finding, Owners, Project, Vm, VmId, counted},
 };
 use serde::Deserialize;
 use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};
@@ -245,11 +245,11 @@ impl Client {
         let Seen { owners, vms } = seen;
         let Owners { accounts, domains, projects } = owners;
         let counts = format!(
-            "the key sees {} VMs, {} accounts, {} domains and {} projects",
-            vms.len(),
-            accounts.len(),
-            domains.len(),
-            projects.len()
+            "the key sees {}, {}, {} and {}",
+            counted(vms.len(), "VM"),
+            counted(accounts.len(), "account"),
+            counted(domains.len(), "domain"),
+            counted(projects.len(), "project")
         );
         let all = "give it a root admin's key, or a role of the ROOT domain that may list everything";
         let topmost = owners.topmost();
@@ -274,7 +274,10 @@ impl Client {
         if unreadable > 0 {
             found.push(Finding::warning(
                 TOPIC,
-                format!("{unreadable} VMs of the listing cannot be read: they keep what they have"),
+                format!(
+                    "{} of the listing cannot be read: they keep what they have",
+                    counted(unreadable, "VM")
+                ),
                 "is that an answer of CloudStack's, or of something between?",
             ));
         }

@@ -57,6 +57,14 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:<8} {}: {}", self.level.word(), self.topic, self.what)?;
-        self.remedy.iter().try_for_each(|remedy| write!(f, "; {remedy}"))
+        self.remedy.iter().try_for_each(|remedy| write!(f, " -> {remedy}"))
+    }
+}
+
+/// A number and what it counts: `1 name`, `2 names`.
+pub fn counted(n: impl TryInto<u64>, noun: &str) -> String {
+    match n.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {noun}"),
+        n => format!("{n} {noun}s"),
     }
 }

@@ -63,7 +63,8 @@ impl Right {
     fn grant(&self, settings: &Settings) -> String {
         let Self { table, verb, column } = self;
         let column = column.map_or(String::new(), |column| format!(" ({column})"));
-        format!("GRANT {verb}{column} ON `{}`.{table} TO this user", settings.database.replace('`', "``"))
+        let (database, user) = (settings.database.replace('`', "``"), settings.user.replace('\'', "''"));
+        format!("GRANT {verb}{column} ON `{database}`.{table} TO '{user}'@'%'")
     }
 
     fn words(&self) -> String {

@@ -89,7 +89,7 @@ async fn look(web: &Web, zone: Option<&ZoneName>) -> Checked {
     let caches = match (number("negquery-cache-ttl"), number("cache-ttl")) {
         // The packet cache may be filled from the query cache just before that ends (facts: powerdns 3).
         (Some(negative), Some(packets)) => {
-            format!("; caches, which are flushed, would keep a missing name for {} s", negative + packets)
+            format!("; unflushed, its caches would keep a missing name for {} s", negative + packets)
         }
         _ => String::new(),
     };
@@ -119,5 +119,5 @@ async fn known(web: &Web, zone: Option<&ZoneName>) -> Option<Finding> {
 
 /// A word of an answer, fit to be shown.
 fn words(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic()).take(40).collect()
+    text.chars().filter(char::is_ascii_graphic).take(40).collect()
 }

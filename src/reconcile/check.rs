@@ -1,6 +1,7 @@
 //! The verb `check`: what the servers show, joined. Each room looks at its own; here is what takes two of
 //! them to tell. Needs no lease, writes nothing, and goes on where one of the servers is down.
 
+mod beside;
 mod owner;
 mod wanted;
 mod zones;
@@ -14,6 +15,7 @@ use crate::{
     trigger::{self, Events},
 };
 use std::{
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -39,6 +41,8 @@ pub struct CheckSettings {
     pub desired: desired::Settings,
     /// How long a change may wait without events.
     pub resync_interval: Duration,
+    /// Where a controller on this machine would serve.
+    pub http_listen: SocketAddr,
 }
 
 /// Looks at everything, the servers at the same time.
@@ -63,11 +67,12 @@ pub async fn check(settings: &CheckSettings) -> Vec<Finding> {
             None => None,
         }
     };
-    let (api, sql, events) = tokio::join!(api, database.check(), events);
-    let mut findings = api.findings;
+    let beside = beside::check(settings.http_listen);
+    let (api, sql, events, beside) = tokio::join!(api, database.check(), events, beside);
+    let mut findings = zone_list(settings, api.seen.as_ref());
+    findings.extend(api.findings);
     findings.extend(kafka(settings, events, api.seen.as_ref()));
     findings.extend(sql.findings);
-    findings.extend(zone_list(settings, api.seen.as_ref()));
     let zones = if sql.readable { Some(database.reader().zones().await) } else { None };
     match zones {
         Some(Ok(zones)) => {
@@ -90,6 +95,7 @@ pub async fn check(settings: &CheckSettings) -> Vec<Finding> {
             findings.extend(web_servers(settings, None).await.findings);
         }
     }
+    findings.extend(beside);
     let _ = tokio::time::timeout(Duration::from_secs(1), database.close()).await;
     findings
 }

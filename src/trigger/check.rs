@@ -5,12 +5,16 @@ use super::{
     Settings, TriggerError,
     settings::{client_config, refused},
 };
-use crate::{metrics::chain, model::Finding};
+use crate::{
+    metrics::chain,
+    model::{Finding, counted},
+};
 use rdkafka::{
     ClientContext, Message, Offset, TopicPartitionList,
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
     consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::{KafkaError, RDKafkaErrorCode},
+    metadata::{MetadataPartition, MetadataTopic},
 };
 use std::{
     collections::HashSet,
@@ -117,15 +121,14 @@ fn look(settings: &Settings) -> Checked {
             return unreached(format!("brokers at {bootstrap} do not answer: {why}"));
         }
     };
-    let mut findings =
-        vec![Finding::ok(TOPIC, format!("{} brokers answer at {bootstrap}", metadata.brokers().len()))];
+    let mut findings = vec![Finding::ok(
+        TOPIC,
+        format!("the cluster of {} answers at {bootstrap}", counted(metadata.brokers().len(), "broker")),
+    )];
     let found = metadata.topics().iter().find(|found| found.name() == topic);
-    let partitions: Vec<i32> = found
-        .iter()
-        .flat_map(|found| found.partitions())
-        .map(rdkafka::metadata::MetadataPartition::id)
-        .collect();
-    let refusal = found.and_then(|found| found.error()).map(RDKafkaErrorCode::from);
+    let partitions: Vec<i32> =
+        found.iter().flat_map(|found| found.partitions()).map(MetadataPartition::id).collect();
+    let refusal = found.and_then(MetadataTopic::error).map(RDKafkaErrorCode::from);
     match refusal {
         Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
             findings.push(Finding::error(
@@ -143,9 +146,9 @@ fn look(settings: &Settings) -> Checked {
         _ => match events(&reader, topic, &partitions) {
             Ok((events, ends)) => {
                 let what = format!(
-                    "the topic {topic} has {} partitions and holds {} messages",
-                    partitions.len(),
-                    events.held
+                    "the topic {topic} has {} and holds {}",
+                    counted(partitions.len(), "partition"),
+                    counted(events.held, "message")
                 );
                 findings.push(Finding::ok(TOPIC, what));
                 findings.push(progress(&reader, settings, &ends));
@@ -230,7 +233,10 @@ fn progress(reader: &Reader, settings: &Settings, ends: &Ends) -> Finding {
             format!("the consumer group {group} is new: it starts at the end of the topic")
         } else {
             let behind: i64 = behind.iter().sum();
-            format!("the consumer group {group} is {behind} messages behind the end of the topic")
+            format!(
+                "the consumer group {group} is {} behind the end of the topic",
+                counted(behind, "message")
+            )
         },
     )
 }

@@ -32,7 +32,9 @@ impl Checked {
     /// The process's code agrees with the levels, as they do with the last line.
     pub fn is_whole(&self) {
         let [ok, warnings, errors] = ["ok", "warning", "error"].map(|level| self.of(level).len());
-        let last = format!("{ok} ok, {warnings} warnings, {errors} errors");
+        let plural = |n: usize| if n == 1 { "" } else { "s" };
+        let last =
+            format!("{ok} ok, {warnings} warning{}, {errors} error{}", plural(warnings), plural(errors));
         assert_eq!(self.lines.last(), Some(&last), "{}", self.said);
         assert_eq!(self.code, i32::from(errors > 0), "{}", self.said);
     }

@@ -128,8 +128,13 @@ pub fn rights(grants: &[String]) -> Vec<Right> {
 }
 
 /// All rights but one.
-pub async fn without(lab: &Lab, rights: &[Right], missing: Option<&Right>) {
-    let grants: Vec<String> = (rights.iter().filter(|right| Some(*right) != missing))
+async fn without(lab: &Lab, rights: &[Right], missing: Option<&Right>) {
+    grant(lab, rights.iter().filter(|right| Some(*right) != missing)).await;
+}
+
+/// These rights and no others.
+pub async fn grant(lab: &Lab, rights: impl Iterator<Item = &Right>) {
+    let grants: Vec<String> = rights
         .map(|Right { table, verb, column }| {
             let column = column.as_ref().map_or(String::new(), |column| format!(" ({column})"));
             format!("GRANT {verb}{column} ON {table} TO '{}'@'%'", lab.db.user)

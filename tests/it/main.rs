@@ -5,6 +5,7 @@ mod bad_api;
 mod bad_events;
 mod bench;
 mod check;
+mod check_database;
 mod check_support;
 mod check_zones;
 mod contention;

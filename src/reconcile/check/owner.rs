@@ -2,7 +2,7 @@
 
 use crate::{
     metrics::chain,
-    model::{DomainId, Finding, OwnerId},
+    model::{DomainId, Finding, OwnerId, counted},
     powerdns::{Database, DbError, OwnerStanding, Standing},
     reconcile::survey::unadopted,
 };
@@ -29,7 +29,7 @@ async fn look(database: &Database, owner: &OwnerId, seen: Option<DomainId>) -> R
     for (set, records) in reader.held_sets().await? {
         findings.push(Finding::warning(
             TOPIC,
-            format!("the loss of {records} records is held"),
+            format!("the loss of {} is held", counted(records, "record")),
             format!("`cs-powerdns plan` shows them; to let them through: cs-powerdns approve {set}"),
         ));
     }
@@ -38,7 +38,7 @@ async fn look(database: &Database, owner: &OwnerId, seen: Option<DomainId>) -> R
         let first = first.first().map_or("", String::as_str);
         findings.push(Finding::warning(
             TOPIC,
-            format!("{rows} rows of the older service belong to nobody, the first of them {first}"),
+            format!("nobody has taken over {} of the older service, such as {first}", counted(rows, "row")),
             "`cs-powerdns adopt --all --from-cs-mapping --dry-run` shows what would become of them",
         ));
     }
@@ -46,18 +46,19 @@ async fn look(database: &Database, owner: &OwnerId, seen: Option<DomainId>) -> R
 }
 
 fn lease(owner: &str, standing: Option<&Standing>, entries: u64) -> Finding {
+    let records = counted(entries, "record");
     match standing {
         None => Finding::ok(TOPIC, format!("owner id `{owner}` is new: nothing was ever written for it")),
         Some(standing) if standing.is_held() => {
             let holder = &standing.holder;
-            Finding::ok(TOPIC, format!("owner id `{owner}` has {entries} records and is served by {holder}"))
+            Finding::ok(TOPIC, format!("owner id `{owner}` has {records} and is served by {holder}"))
         }
         Some(_) if entries == 0 => {
             Finding::ok(TOPIC, format!("owner id `{owner}` has no record, and nobody serves it now"))
         }
         Some(_) => Finding::warning(
             TOPIC,
-            format!("owner id `{owner}` has {entries} records, and nobody serves it now"),
+            format!("owner id `{owner}` has {records}, and nobody serves it now"),
             "start `cs-powerdns run`, unless `sync` is run now and then",
         ),
     }
@@ -79,14 +80,15 @@ fn cloud(owner: &str, standing: Option<&Standing>, seen: Option<DomainId>) -> Op
 }
 
 fn other(OwnerStanding { owner, holder, expires_in, entries }: &OwnerStanding) -> Finding {
+    let records = counted(*entries, "record");
     if holder.is_empty() || expires_in.is_zero() {
         return Finding::warning(
             TOPIC,
-            format!("owner id `{owner}` has {entries} records, and nobody serves it: they follow no VM"),
+            format!("owner id `{owner}` has {records}, and nobody serves it: they follow no VM"),
             format!(
                 "run its controller; or take them over: cs-powerdns adopt --from-owner {owner} --dry-run"
             ),
         );
     }
-    Finding::ok(TOPIC, format!("owner id `{owner}`, with {entries} records, is served by {holder}"))
+    Finding::ok(TOPIC, format!("owner id `{owner}`, with {records}, is served by {holder}"))
 }

@@ -103,7 +103,8 @@ impl Wanted {
                 || zone.unwritable().is_some_and(|why| why.word() == reason)
         });
         if let Some(zone) = barred {
-            let why = zone.unwritable().unwrap_or(Unwritable::NotAllowed).to_string();
+            let not_allowed = || "DNS_ZONES does not allow it for these VMs".to_owned();
+            let why = zone.unwritable().map_or_else(not_allowed, |why| why.to_string());
             *self.barred.entry((zone.name.clone(), why)).or_default() += 1;
             return;
         }

@@ -2,9 +2,9 @@
 
 use super::wanted::{InZone, Wanted};
 use crate::{
-    desired::{Settings, shown},
+    desired::Settings,
     metrics::chain,
-    model::{Dnssec, Finding, OwnerName, Zone, ZoneId, ZoneKind, ZoneName, Zones},
+    model::{Dnssec, Finding, OwnerName, Zone, ZoneId, ZoneKind, ZoneName, Zones, counted},
     powerdns::{Database, DbError, ZoneFacts},
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -53,7 +53,7 @@ async fn look(database: &Database, all: &Looking<'_>, framework: &[String]) -> R
         if flaws.is_empty() {
             good.push(Finding::ok(
                 TOPIC,
-                format!("{}: VMs want {} names there", described(zone), in_zone.names.len()),
+                format!("{}: VMs want {} there", described(zone), counted(in_zone.names.len(), "name")),
             ));
         } else {
             bad.extend(flaws);
@@ -143,7 +143,7 @@ impl Looking<'_> {
         let waits = match names {
             0 => "DNS_ZONES or DNS_COMMON_ZONE names it".to_owned(),
             1 => "1 name waits for it".to_owned(),
-            n => format!("{n} names wait for it"),
+            names => format!("{names} names wait for it"),
         };
         let (what, remedy) = if half {
             (
@@ -161,8 +161,10 @@ impl Looking<'_> {
     }
 
     fn barred(&self, zone: &ZoneName, why: &str, names: u64) -> Finding {
-        let what = format!("{zone}: {why}; {names} names cannot be there");
-        if self.settings.zones.allows_anyone(zone) {
+        let what = format!("{zone}: {why}; {} cannot be there", counted(names, "name"));
+        let broken = self.zones.named(zone.as_str()).is_some_and(|zone| zone.unwritable().is_some());
+        // What the operator fences off is as he wants it.
+        if broken && self.settings.zones.allows_anyone(zone) {
             Finding::error(TOPIC, what, "mend the zone, or take the network domain away in CloudStack")
         } else {
             Finding::warning(TOPIC, what, "if it is to have them, list it in DNS_ZONES; else leave it")
@@ -186,7 +188,7 @@ impl Looking<'_> {
         let (bound, ents) = (self.max_ents.unwrap_or(MAX_ENTS), facts.ents.max(in_zone.ents(name)));
         if ents > bound / 5 * 4 {
             let what = format!(
-                "{name} has or needs {ents} empty non-terminals, PowerDNS's max-ent-entries is {bound}"
+                "{name} has or needs {ents} empty non-terminals, and PowerDNS's max-ent-entries is {bound}"
             );
             let remedy = "raise max-ent-entries in pdns.conf, or delegate deeper zones: at its next rectify (each \
                           edit by its API is one) PowerDNS deletes them all";
@@ -214,20 +216,23 @@ fn hidden(zone: &ZoneName, in_zone: &InZone, cuts: &[OwnerName], delegation: boo
     let at: HashSet<&str> = cuts.iter().map(OwnerName::as_str).collect();
     let mut below: BTreeMap<&str, u64> = BTreeMap::new();
     for name in &in_zone.names {
+        // An NS at the apex delegates nothing, a DNAME there covers everything but the apex.
         let own = std::iter::once(name.as_str()).filter(|_| delegation);
-        if let Some(cut) = own.chain(name.ancestors_below(zone.as_str())).find(|name| at.contains(name)) {
+        let apex = std::iter::once(zone.as_str()).filter(|_| !delegation && name != zone);
+        let above = name.ancestors_below(zone.as_str());
+        if let Some(cut) = own.chain(above).chain(apex).find(|name| at.contains(name)) {
             *below.entry(cut).or_default() += 1;
         }
     }
     let told = below.into_iter().map(|(cut, names)| {
+        let names = counted(names, "name");
         if delegation {
             let what = format!(
-                "{zone}: {names} names lie at or below the delegation of {cut}, where they would be invisible"
+                "{zone}: {names} at or below the delegation of {cut}, where a row would be invisible"
             );
             Finding::warning(TOPIC, what, format!("serve {cut} from this database, or take its NS away"))
         } else {
-            let what =
-                format!("{zone}: {names} names lie below the DNAME at {cut}, where they would be invisible");
+            let what = format!("{zone}: {names} below the DNAME at {cut}, where a row would be invisible");
             Finding::warning(TOPIC, what, "take the DNAME or the network domain away")
         }
     });
@@ -249,14 +254,14 @@ fn names_without(wanted: &Wanted) -> Vec<Finding> {
     for (why, vms) in &wanted.frozen {
         findings.push(Finding::warning(
             TOPIC,
-            format!("{vms} VMs keep what they have and gain nothing: {why}"),
+            format!("{}: {why}, so they keep what they have and gain nothing", counted(*vms, "VM")),
             "does the key see all accounts, domains and projects?",
         ));
     }
     for (reason, (names, first)) in &wanted.rejected {
         findings.push(Finding::warning(
             TOPIC,
-            format!("{names} names are not to be had ({reason}), the first of them {first}"),
+            format!("{reason}: {}, such as {first}", counted(*names, "name")),
             "/status lists all of them",
         ));
     }
@@ -264,12 +269,12 @@ fn names_without(wanted: &Wanted) -> Vec<Finding> {
         let addresses = wanted.without_reverse.len();
         findings.push(Finding::warning(
             TOPIC,
-            format!("{addresses} addresses have no PTR, since no zone is there for them, the first of them {first}"),
+            format!(
+                "{} in no zone, so there is no PTR: such as that of {first}",
+                counted(addresses, "reverse name")
+            ),
             "create reverse zones (in-addr.arpa, ip6.arpa) where you want PTR records",
         ));
-    }
-    for finding in &mut findings {
-        finding.what = finding.what.split(' ').map(shown).collect::<Vec<_>>().join(" ");
     }
     findings
 }
