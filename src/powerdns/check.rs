@@ -27,33 +27,31 @@ const VARIABLES: &str = "SHOW SESSION VARIABLES WHERE Variable_name IN ('version
 impl Database {
     /// Looks at everything that reading and writing need. Runs no statement that writes.
     pub async fn check(&self) -> Checked {
-        match self.look().await {
-            Ok(checked) => checked,
-            Err(error) => {
-                let what = chain(&error);
-                let finding = Finding::error(TOPIC, what, self.remedy(&error));
-                Checked { findings: vec![finding], readable: false }
-            }
+        let mut checked = Checked::default();
+        // What was found before an error stays.
+        if let Err(error) = self.look(&mut checked).await {
+            checked.findings.push(Finding::error(TOPIC, chain(&error), self.remedy(&error)));
+            checked.readable = false;
         }
+        checked
     }
 
-    async fn look(&self) -> Result<Checked, DbError> {
+    async fn look(&self, Checked { findings, readable }: &mut Checked) -> Result<(), DbError> {
         let mut session = self.session().await?;
         let variables = read_variables(&mut session, VARIABLES).await?;
         let status = read_variables(&mut session, "SHOW SESSION STATUS LIKE 'Ssl_cipher'").await?;
-        let settings = self.settings();
-        let mut findings = vec![self.version(&variables)];
+        findings.push(self.version(&variables));
         findings.extend(self.encryption(&status));
         findings.extend(writable(&variables));
         findings.extend(binary_log(&variables));
         findings.extend(strictness(&variables));
-        let rights = check_rights::check(&mut session, settings).await?;
-        let readable = rights.readable;
+        let rights = check_rights::check(&mut session, self.settings()).await?;
         findings.extend(rights.findings);
-        if readable {
+        *readable = rights.readable;
+        if rights.readable {
             findings.extend(tables(&mut session).await?);
         }
-        Ok(Checked { findings, readable })
+        Ok(())
     }
 
     /// What to do about a server that cannot be used.
