@@ -40,6 +40,8 @@ pub enum Verb {
     Plan(PlanArgs),
     /// Do one full pass, then end
     Sync(SyncArgs),
+    /// Look at everything that a controller needs: each line is ok, a warning or an error with what to do
+    Check(CheckArgs),
     /// Let held losses through, by the hash that `plan`, `sync` and the log show
     Approve(ApproveArgs),
     /// Take rows over that are there already: of the older service, by hand, or of another OWNER_ID
@@ -63,6 +65,14 @@ pub struct PlanArgs {
     /// Also list A, AAAA and PTR rows of these zones that no VM explains
     #[arg(long)]
     pub unexplained: bool,
+}
+
+/// How to show what was looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct CheckArgs {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How to do a pass.
@@ -168,6 +178,7 @@ mod tests {
             verb(&["plan", "--unexplained", "--dns-mode=sync"]),
             Verb::Plan(PlanArgs { json: false, unexplained: true })
         );
+        assert_eq!(verb(&["check", "--json"]), Verb::Check(CheckArgs { json: true }));
         assert_eq!(verb(&["sync", "--dry-run"]), Verb::Sync(SyncArgs { dry_run: true }));
         let sets = vec!["0a1b2c3d".parse().unwrap(), "ffffffff".parse().unwrap()];
         assert_eq!(

@@ -1,7 +1,8 @@
 //! From arguments to an exit code.
 
 use super::{
-    Cli, Exit, PlanArgs, SyncArgs, Verb, adopt, approve, plan, purge, rebind, release, run, schema, sync,
+    Cli, Exit, PlanArgs, SyncArgs, Verb, adopt, approve, check, plan, purge, rebind, release, run, schema,
+    sync,
 };
 use crate::config::{Config, LogFormat, Logging, near_misses};
 use anyhow::Result;
@@ -41,6 +42,13 @@ async fn answer(cli: Cli) -> Result<Exit> {
     }
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let near = near_misses(names);
+    if let Verb::Check(args) = &verb {
+        // What is wrong with the configuration is the first thing that it tells.
+        if let Ok(logging) = Logging::load(&cli.given) {
+            start_log(&logging);
+        }
+        return check::check(Config::load(&cli.given), &near, args).await;
+    }
     let config = Config::load(&cli.given).inspect_err(|_| {
         // There is no log yet, and a misspelt name may be the reason.
         for warning in &near {
@@ -61,6 +69,7 @@ async fn answer(cli: Cli) -> Result<Exit> {
         Verb::Release(args) => release::release(&config, &args).await,
         Verb::Purge(args) => purge::purge(&config, &args).await,
         Verb::Rebind(args) => rebind::rebind(&config, &args).await,
+        Verb::Check(args) => check::check(Ok(config), &near, &args).await,
         Verb::Schema => schema::schema(&Ok(config)).await,
     }
 }

@@ -7,6 +7,7 @@
 mod adopt;
 mod approve;
 mod args;
+mod check;
 mod exit;
 mod main_with;
 mod plan;
@@ -18,7 +19,9 @@ mod schema;
 mod services;
 mod sync;
 
-pub use args::{AdoptArgs, ApproveArgs, Cli, PlanArgs, PurgeArgs, RebindArgs, ReleaseArgs, SyncArgs, Verb};
+pub use args::{
+    AdoptArgs, ApproveArgs, CheckArgs, Cli, PlanArgs, PurgeArgs, RebindArgs, ReleaseArgs, SyncArgs, Verb,
+};
 pub use exit::Exit;
 pub use main_with::main_with;
 use services::services;

@@ -5,6 +5,7 @@ use backon::{ExponentialBuilder, Retryable};
 use secrecy::ExposeSecret;
 use std::{
     error::Error as _,
+    sync::atomic::Ordering,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -72,6 +73,10 @@ impl Client {
         shared.metrics.api.requests.inc();
         let mut answer = request.send().await.map_err(|err| transport(command, err))?;
         let status = answer.status().as_u16();
+        if let Some(date) = answer.headers().get("date").and_then(|date| time::read_http(date.to_str().ok()?))
+        {
+            shared.clock_ahead.store(date - now(), Ordering::Relaxed);
+        }
         let mut bytes = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|err| transport(command, err))? {
             if bytes.len() + chunk.len() > MAX_ANSWER {

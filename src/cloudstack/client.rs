@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -53,6 +53,9 @@ pub(super) struct Shared {
     page_size: AtomicUsize,
     /// The server is known to list everything with `projectid=-1`. Never unlearned: servers are upgraded.
     everything: AtomicBool,
+    /// By how many seconds the server's clock is ahead of ours, by the `Date` of its last answer;
+    /// the lowest number where none had one.
+    pub(super) clock_ahead: AtomicI64,
 }
 
 impl Client {
@@ -78,6 +81,7 @@ impl Client {
             metrics,
             page_size: AtomicUsize::new(PAGE_SIZE),
             everything: AtomicBool::new(false),
+            clock_ahead: AtomicI64::new(i64::MIN),
         };
         Ok(Self { shared: Arc::new(shared) })
     }

@@ -13,6 +13,7 @@
 
 mod answer;
 mod call;
+mod check;
 mod client;
 mod encode;
 mod error;
@@ -29,6 +30,7 @@ mod wire_vm;
 #[cfg(test)]
 mod fake;
 
+pub use check::{Checked, Seen};
 pub use client::{Client, Settings};
 pub use error::{ApiError, Refusal};
 pub use listing::VmListing;

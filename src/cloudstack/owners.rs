@@ -86,13 +86,10 @@ impl Listed for Project {
 impl Client {
     /// All accounts, domains and projects that the key sees, each listing read to its end.
     pub async fn owners(&self) -> Result<Complete<Owners>, ApiError> {
-        let all = |name| (name, "true".to_owned());
-        // Without it the server counts the resources of each account and domain.
-        let min = ("details", "min".to_owned());
         let (accounts, domains, projects) = tokio::try_join!(
-            self.owner_listing(vec![all("listall"), all("isrecursive"), min.clone()], |it: &Account| it.id),
-            self.owner_listing(vec![all("listall"), min.clone()], |it: &Domain| it.id),
-            self.owner_listing(vec![all("listall")], |it: &Project| it.id),
+            self.owner_listing(account_params(), |it: &Account| it.id),
+            self.owner_listing(domain_params(), |it: &Domain| it.id),
+            self.owner_listing(project_params(), |it: &Project| it.id),
         )?;
         Ok(Complete::attest(Owners { accounts, domains, projects }))
     }
@@ -116,6 +113,30 @@ impl Client {
             }
         }
     }
+}
+
+fn all(name: &'static str) -> (&'static str, String) {
+    (name, "true".to_owned())
+}
+
+/// Without it the server counts the resources of each account and domain.
+fn min() -> (&'static str, String) {
+    ("details", "min".to_owned())
+}
+
+/// The parameters of a listing of accounts.
+pub(super) fn account_params() -> Params {
+    vec![all("listall"), all("isrecursive"), min()]
+}
+
+/// The parameters of a listing of domains.
+pub(super) fn domain_params() -> Params {
+    vec![all("listall"), min()]
+}
+
+/// The parameters of a listing of projects.
+pub(super) fn project_params() -> Params {
+    vec![all("listall")]
 }
 
 /// Everything of a listing without duplicates, and whether it moved.

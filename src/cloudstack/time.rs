@@ -23,6 +23,17 @@ pub(super) fn read(text: &str) -> Option<i64> {
     Some(seconds - offset(text.get(19..)?)?)
 }
 
+/// Reads the `Date` of an HTTP answer, `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7), as seconds since
+/// 1970. The two older forms are not read: nobody sends them any more.
+pub(super) fn read_http(text: &str) -> Option<i64> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let fields: Vec<&str> = text.split_once(", ")?.1.split(' ').collect();
+    let [day, month, year, time, "GMT"] = fields.as_slice() else { return None };
+    let month = MONTHS.iter().position(|name| name == month)? + 1;
+    read(&format!("{year}-{month:02}-{day}T{time}Z"))
+}
+
 /// The zone's offset in seconds east of Greenwich; a text without one is UTC.
 fn offset(text: &str) -> Option<i64> {
     let text = text.trim_start();
@@ -91,6 +102,17 @@ mod tests {
             ("2000-02-29T23:59:59+0000", 951_868_799),
         ] {
             assert_eq!(read(text), Some(seconds), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_date_of_an_answer_reads() {
+        assert_eq!(read_http("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        assert_eq!(read_http("Wed, 04 Mar 2026 10:15:01 GMT"), Some(1_772_619_301));
+        for wrong in
+            ["", "Sun Nov  6 08:49:37 1994", "Sun, 06 Nix 1994 08:49:37 GMT", "Sun, 6 Nov 1994 08:49:37 GMT"]
+        {
+            assert_eq!(read_http(wrong), None, "{wrong}");
         }
     }
 

@@ -11,17 +11,23 @@ pub(super) enum Reach {
 }
 
 impl Reach {
-    /// Reads `cloudstackversion`. The scheme dropped its leading 4 (24.0.0 follows 4.23, facts:
-    /// cloudstack 7), so a first number of 5 or more is new.
+    /// What a version does.
     pub(super) fn of(version: Option<&str>) -> Self {
-        let mut numbers = version.unwrap_or_default().split('.').map(|part| {
-            let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
-            part[..digits].parse::<u32>().ok()
-        });
-        match (numbers.next().flatten(), numbers.next().flatten()) {
-            (Some(5..), _) | (Some(4), Some(14..)) => Self::Everything,
-            _ => Self::ProjectsApart,
-        }
+        if at_least(version, 14) == Some(true) { Self::Everything } else { Self::ProjectsApart }
+    }
+}
+
+/// Whether a `cloudstackversion` is 4.`minor` or later; none where it is unknown. The scheme dropped its
+/// leading 4 (24.0.0 follows 4.23, facts: cloudstack 7), so a first number of 5 or more is new.
+pub(super) fn at_least(version: Option<&str>, minor: u32) -> Option<bool> {
+    let mut numbers = version?.split('.').map(|part| {
+        let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        part[..digits].parse::<u32>().ok()
+    });
+    match (numbers.next().flatten()?, numbers.next().flatten()) {
+        (5.., _) => Some(true),
+        (4, known) => Some(known? >= minor),
+        _ => Some(false),
     }
 }
 
@@ -38,5 +44,10 @@ mod tests {
             assert_eq!(Reach::of(Some(version)), Reach::ProjectsApart, "{version}");
         }
         assert_eq!(Reach::of(None), Reach::ProjectsApart);
+        assert_eq!(at_least(Some("4.22.1"), 23), Some(false));
+        assert_eq!(at_least(Some("24.0.0"), 23), Some(true));
+        for unknown in [None, Some("4"), Some("unknown")] {
+            assert_eq!(at_least(unknown, 23), None, "{unknown:?}");
+        }
     }
 }

@@ -65,6 +65,7 @@ struct WirePage<T> {
         alias = "account",
         alias = "domain",
         alias = "project",
+        alias = "dnszone",
         deserialize_with = "items"
     )]
     items: Vec<Item<T>>,

@@ -72,6 +72,11 @@ impl ZoneList {
             || self.items.iter().any(|item| item.path.is_some() && zone.is_within(item.zone.as_str()))
     }
 
+    /// The zones that are listed, each with the path of the domain that it is for, if it is for one alone.
+    pub fn items(&self) -> impl Iterator<Item = (&ZoneName, Option<&str>)> {
+        self.items.iter().map(|item| (&item.zone, item.path.as_deref()))
+    }
+
     /// Whether there is no list at all, of which `run` and `check` warn.
     pub fn is_unset(&self) -> bool {
         self.items.is_empty()

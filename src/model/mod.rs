@@ -9,6 +9,7 @@
 mod batch;
 mod claim;
 mod complete;
+mod finding;
 mod held;
 mod id;
 mod mapped;
@@ -24,6 +25,7 @@ mod zone;
 pub use batch::{Batch, Ending, EntryPut, LEFT_BEHIND, NewRow, Reorder, Seen};
 pub use claim::{Claim, Kind, Rejection, Wish};
 pub use complete::{Complete, ReadSeq};
+pub use finding::{Finding, Level, counted};
 pub use held::{HeldSet, HeldSetError};
 pub use id::{AccountId, DomainId, IdError, IpId, NetworkId, NicId, ProjectId, VmId};
 pub use mapped::{Mapped, Mapping};

@@ -14,6 +14,10 @@
 mod acquire;
 mod audit;
 mod changes;
+mod check;
+mod check_read;
+mod check_rights;
+mod check_web;
 mod database;
 mod decode;
 mod error;
@@ -37,6 +41,9 @@ mod writer;
 mod zones;
 
 pub use audit::AuditSummary;
+pub use check::Checked;
+pub use check_read::{OwnerStanding, ZoneFacts};
+pub use check_web::{Checked as CheckedWeb, check_web};
 pub use database::Database;
 pub use error::{DbError, WriteError};
 pub use flusher::{Flusher, Flushing};

@@ -6,23 +6,60 @@ use std::fmt::Write as _;
 /// What `cs_powerdns_owner.schema_version` says.
 pub(super) const VERSION: u32 = 1;
 
-/// Our tables, each with what the program does to it.
-const TABLES: [(&str, &str); 6] = [
-    ("cs_powerdns_ledger", "SELECT, INSERT, UPDATE, DELETE"),
-    ("cs_powerdns_zone", "SELECT, INSERT, UPDATE"),
-    ("cs_powerdns_owner", "SELECT, INSERT, UPDATE"),
-    ("cs_powerdns_budget", "SELECT, INSERT, UPDATE"),
-    ("cs_powerdns_approval", "SELECT, INSERT, UPDATE, DELETE"),
-    ("cs_powerdns_history", "SELECT, INSERT, DELETE"),
+/// A table, and what the program does to it.
+pub(super) struct Needs {
+    pub(super) table: &'static str,
+    /// Verbs, each with the columns that it is limited to; none of them for the whole table.
+    pub(super) rights: &'static [(&'static str, &'static [&'static str])],
+}
+
+impl Needs {
+    /// As GRANT has it.
+    fn text(&self) -> String {
+        let right = |(verb, columns): &(&str, &[&str])| match columns {
+            [] => (*verb).to_owned(),
+            columns => format!("{verb} ({})", columns.join(", ")),
+        };
+        self.rights.iter().map(right).collect::<Vec<_>>().join(", ")
+    }
+}
+
+const fn needs(table: &'static str, rights: &'static [(&'static str, &'static [&'static str])]) -> Needs {
+    Needs { table, rights }
+}
+
+const WHOLE: &[&str] = &[];
+
+/// Our tables.
+pub(super) const TABLES: [Needs; 6] = [
+    needs(
+        "cs_powerdns_ledger",
+        &[("SELECT", WHOLE), ("INSERT", WHOLE), ("UPDATE", WHOLE), ("DELETE", WHOLE)],
+    ),
+    needs("cs_powerdns_zone", &[("SELECT", WHOLE), ("INSERT", WHOLE), ("UPDATE", WHOLE)]),
+    needs("cs_powerdns_owner", &[("SELECT", WHOLE), ("INSERT", WHOLE), ("UPDATE", WHOLE)]),
+    needs("cs_powerdns_budget", &[("SELECT", WHOLE), ("INSERT", WHOLE), ("UPDATE", WHOLE)]),
+    needs(
+        "cs_powerdns_approval",
+        &[("SELECT", WHOLE), ("INSERT", WHOLE), ("UPDATE", WHOLE), ("DELETE", WHOLE)],
+    ),
+    needs("cs_powerdns_history", &[("SELECT", WHOLE), ("INSERT", WHOLE), ("DELETE", WHOLE)]),
 ];
 
-/// What the program does to PowerDNS's tables. Of `domains` and `cryptokeys` only columns that every schema
-/// since 4.1 has.
-const OTHERS: [(&str, &str); 4] = [
-    ("domains", "SELECT (id, name, type)"),
-    ("records", "SELECT, INSERT, DELETE, UPDATE (content, ttl, ordername, auth)"),
-    ("domainmetadata", "SELECT (domain_id, kind, content)"),
-    ("cryptokeys", "SELECT (domain_id, active)"),
+/// PowerDNS's tables. Of `domains` and `cryptokeys` only columns that every schema since 4.1 has.
+pub(super) const OTHERS: [Needs; 4] = [
+    needs("domains", &[("SELECT", &["id", "name", "type"])]),
+    needs(
+        "records",
+        &[
+            ("SELECT", WHOLE),
+            ("INSERT", WHOLE),
+            ("DELETE", WHOLE),
+            ("UPDATE", &["content", "ttl", "ordername", "auth"]),
+        ],
+    ),
+    needs("domainmetadata", &[("SELECT", &["domain_id", "kind", "content"])]),
+    needs("cryptokeys", &[("SELECT", &["domain_id", "active"])]),
 ];
 
 /// Each table's definition. `{t}` is the end of every table, `{b}` the collation that compares bytes.
@@ -114,7 +151,8 @@ fn grants(database: &str, user: &str) -> String {
     let database = database.replace('`', "``");
     let user = user.replace('\'', "''");
     let mut out = String::new();
-    for (table, what) in OTHERS.into_iter().chain(TABLES) {
+    for needs in OTHERS.iter().chain(&TABLES) {
+        let (what, table) = (needs.text(), needs.table);
         let _ = writeln!(out, "GRANT {what} ON `{database}`.{table} TO '{user}'@'%';");
     }
     out
@@ -218,13 +256,13 @@ async fn tables_exist(session: &mut Session) -> Result<bool, DbError> {
 }
 
 /// How many of our tables there are as far as this user may know: those that he has any right on.
-async fn visible(session: &mut Session) -> Result<usize, DbError> {
+pub(super) async fn visible(session: &mut Session) -> Result<usize, DbError> {
     let rows = session
         .rows(
             "looking for our tables",
             "SELECT COUNT(*) FROM information_schema.TABLES \
              WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN (?,?,?,?,?,?)",
-            TABLES.iter().map(|(table, _)| super::sql::text(table)).collect(),
+            TABLES.iter().map(|needs| super::sql::text(needs.table)).collect(),
         )
         .await?;
     Ok(rows
@@ -254,13 +292,15 @@ mod tests {
     fn schema_is_plain_sql_with_every_table_and_its_grant() {
         let text = schema_text_default("pdns", "cs_powerdns", "no database:\nnot one");
         assert!(text.starts_with("-- no database:\n-- not one\n-- So nobody knows"), "{text}");
-        for (table, what) in TABLES {
+        for Needs { table, .. } in TABLES {
             assert!(text.contains(&format!("CREATE TABLE IF NOT EXISTS {table} (")), "{table}");
-            assert!(
-                text.contains(&format!("GRANT {what} ON `pdns`.{table} TO 'cs_powerdns'@'%';")),
-                "{table}"
-            );
+            let grant =
+                text.lines().find(|line| line.contains(&format!(" ON `pdns`.{table} TO 'cs_powerdns'@'%';")));
+            assert!(grant.is_some_and(|grant| grant.starts_with("GRANT SELECT, INSERT")), "{table}");
         }
+        let records =
+            "GRANT SELECT, INSERT, DELETE, UPDATE (content, ttl, ordername, auth) ON `pdns`.records TO";
+        assert!(text.contains(records), "{text}");
         assert!(text.contains("COLLATE latin1_bin NOT NULL") && !text.contains('{'));
         assert!(!text.contains("FOREIGN"));
     }

@@ -204,6 +204,12 @@ impl Session {
         Ok(self.conn.as_ref().map_or(0, Conn::affected_rows))
     }
 
+    /// Has the server read a statement and judge whether this user may run it, without running it.
+    pub(super) async fn prepare(&mut self, what: &'static str, sql: &str) -> Result<(), DbError> {
+        let end = timeout(STATEMENT, self.statement().prep(sql)).await;
+        self.ended(what, STATEMENT, end).map(drop)
+    }
+
     /// Runs a statement that cannot be prepared.
     pub(super) async fn plain(&mut self, what: &'static str, sql: &str) -> Result<(), DbError> {
         let end = timeout(STATEMENT, self.statement().query_drop(sql)).await;

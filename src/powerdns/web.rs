@@ -3,13 +3,13 @@
 use super::flush::{Call, Told, What};
 use crate::{metrics::WebServer, model::ZoneName};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{StatusCode, header::HeaderValue};
+use reqwest::{RequestBuilder, StatusCode, header::HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 /// The longest wait for one answer, connecting included.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// So much of an answer is read, so that its connection can serve again; nobody looks at it.
+/// So much of an answer is read, so that its connection can serve again; all settings are 20 KiB.
 const ANSWER: usize = 64 << 10;
 /// What may stand in a query as it is.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -109,22 +109,33 @@ impl Web {
 
     async fn send(&self, call: &Call) -> Result<(), WebError> {
         let url = format!("{}/api/v1/servers/localhost/{}", self.counts.url, path(call));
-        let request = self.http.put(url).header("X-API-Key", self.key.clone());
+        self.answer(self.http.put(url), || words(call)).await.map(drop)
+    }
+
+    /// Asks for what stands below `/api/v1/servers/localhost`; of the answer's beginning no more than is
+    /// good for a list of settings.
+    pub(super) async fn get(&self, path: &str) -> Result<Vec<u8>, WebError> {
+        let url = format!("{}/api/v1/servers/localhost{path}", self.counts.url);
+        self.answer(self.http.get(url), || format!("a request for {path}")).await
+    }
+
+    async fn answer(&self, request: RequestBuilder, words: impl Fn() -> String) -> Result<Vec<u8>, WebError> {
+        let request = request.header("X-API-Key", self.key.clone());
         let unreached = |error: reqwest::Error| WebError::Unreached(error.without_url());
         let mut answer = request.send().await.map_err(unreached)?;
         let status = answer.status();
-        let mut read = 0;
+        let mut read = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(unreached)? {
-            read += chunk.len();
-            if read > ANSWER {
+            read.extend_from_slice(&chunk);
+            if read.len() > ANSWER {
                 break;
             }
         }
         match status.as_u16() {
-            200..=299 => Ok(()),
+            200..=299 => Ok(read),
             401 | 403 => Err(WebError::Denied(status)),
             429 | 502..=504 => Err(WebError::Away(status)),
-            _ => Err(WebError::Refused { status, request: words(call) }),
+            _ => Err(WebError::Refused { status, request: words() }),
         }
     }
 }
@@ -149,7 +160,7 @@ fn path(call: &Call) -> String {
 
 /// A zone's id in the API: its name with a final dot, and `=XX` for what is no letter, digit, dot or hyphen.
 /// Percent signs would not do: a server may take them apart before it looks for slashes.
-fn zone_id(zone: &ZoneName) -> String {
+pub(super) fn zone_id(zone: &ZoneName) -> String {
     let mut id = String::with_capacity(zone.as_str().len() + 1);
     for byte in zone.as_str().bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-') {

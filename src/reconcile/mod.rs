@@ -10,6 +10,7 @@
 mod adopt;
 mod audit;
 mod carry;
+mod check;
 mod deep;
 mod engine;
 mod error;
@@ -34,6 +35,7 @@ mod world;
 mod world_test;
 
 pub use adopt::{AdoptSettings, Adopted};
+pub use check::{CheckSettings, check};
 pub use engine::{Aim, Engine, Parts, Settings};
 pub use error::EngineError;
 pub use handover::hand_over;

@@ -10,6 +10,7 @@
 //! One way through: [`consume`] → `batch` → [`marks`] (`read`) → `message` (the shapes).
 
 mod batch;
+mod check;
 mod consumer;
 mod error;
 mod event;
@@ -17,6 +18,7 @@ mod message;
 mod read;
 mod settings;
 
+pub use check::{Checked, Events, check};
 pub use consumer::{Arrival, Delivery, consume};
 pub use error::TriggerError;
 pub use read::{Reading, marks};

@@ -8,7 +8,7 @@ use mysql_async::{OptsBuilder, Pool, prelude::Queryable};
 use testbed::{Lab, VmSpec, schema::Made};
 
 /// The statements that `schema` prints for this lab.
-async fn schema(lab: &Lab) -> Vec<String> {
+pub async fn schema(lab: &Lab) -> Vec<String> {
     let output = once(lab, &["schema"], &[]).await;
     assert_eq!(output.code, 0, "{}", output.stderr);
     let lines = output.stdout.lines().filter(|line| !line.trim_start().starts_with("--"));
@@ -18,7 +18,7 @@ async fn schema(lab: &Lab) -> Vec<String> {
 
 /// Runs the tables as an administrator and leaves the user nothing but the printed grants, of those that
 /// `keep` likes.
-async fn apply(lab: &Lab, keep: impl Fn(&str) -> bool) {
+pub async fn apply(lab: &Lab, keep: impl Fn(&str) -> bool) {
     let statements = schema(lab).await;
     let (grants, tables): (Vec<_>, Vec<_>) =
         statements.iter().map(String::as_str).partition(|sql| sql.starts_with("GRANT"));
@@ -141,14 +141,14 @@ async fn without_the_right_to_look_at_records_schema_says_that_it_guesses_their_
 
 /// One right of a table, or of a column of it.
 #[derive(Clone, Debug, PartialEq)]
-struct Right {
-    table: String,
-    verb: String,
-    column: Option<String>,
+pub struct Right {
+    pub table: String,
+    pub verb: String,
+    pub column: Option<String>,
 }
 
 /// What the printed GRANTs say, right by right.
-fn rights(grants: &[String]) -> Vec<Right> {
+pub fn rights(grants: &[String]) -> Vec<Right> {
     let mut rights = Vec::new();
     for grant in grants.iter().filter_map(|sql| sql.strip_prefix("GRANT ")) {
         let (what, rest) = grant.split_once(" ON ").expect("a table");
@@ -178,7 +178,12 @@ fn rights(grants: &[String]) -> Vec<Right> {
 
 /// All rights but one.
 async fn without(lab: &Lab, rights: &[Right], missing: Option<&Right>) {
-    let grants: Vec<String> = (rights.iter().filter(|right| Some(*right) != missing))
+    grant(lab, rights.iter().filter(|right| Some(*right) != missing)).await;
+}
+
+/// These rights and no others.
+pub async fn grant(lab: &Lab, rights: impl Iterator<Item = &Right>) {
+    let grants: Vec<String> = rights
         .map(|Right { table, verb, column }| {
             let column = column.as_ref().map_or(String::new(), |column| format!(" ({column})"));
             format!("GRANT {verb}{column} ON {table} TO '{}'@'%'", lab.db.user)

@@ -189,6 +189,30 @@ pub(super) fn networks(call: &Call<'_>) -> Result<Reply, ApiError> {
     )
 }
 
+/// Of its own DNS framework each account sees its own zones only, an administrator too: `listall` is no
+/// parameter here.
+pub(super) fn dns_zones(call: &Call<'_>) -> Result<Reply, ApiError> {
+    let own = *call.scope == Scope::Root;
+    let name = call.get("name");
+    paged(
+        call,
+        "dnszone",
+        &call.state.dns_zones,
+        |(_, zone)| own && name.is_none_or(|name| zone.contains(name)),
+        |(id, zone)| {
+            Object::new()
+                .text("id", id)
+                .text("name", zone)
+                .text("dnsserverid", "d5d50000-0000-4000-8000-000000000001")
+                .text("dnsservername", "pdns1")
+                .text("account", "admin")
+                .text("domain", "ROOT")
+                .text("state", "Active")
+                .end()
+        },
+    )
+}
+
 pub(super) fn capabilities(call: &Call<'_>) -> Reply {
     let (major, minor) = call.state.version;
     let inner = Object::new()

@@ -10,13 +10,14 @@ use super::state::{Scope, State};
 use super::{accounts, sign, vms};
 
 /// The commands that are known here; all others are 432.
-const COMMANDS: [&str; 6] = [
+const COMMANDS: [&str; 7] = [
     "listvirtualmachines",
     "listaccounts",
     "listdomains",
     "listprojects",
     "listnetworks",
     "listcapabilities",
+    "listdnszones",
 ];
 
 /// A request that was let in.
@@ -101,6 +102,12 @@ impl Call<'_> {
     }
 }
 
+/// Seconds since 1970 by this server's clock.
+pub(super) fn now(state: &State) -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    i64::try_from(now).unwrap_or(i64::MAX) + state.skew
+}
+
 /// Judges and answers a request. `post` says how it came.
 pub(super) fn answer(state: &State, sent: &[(String, String)], post: bool) -> Result<Reply, ApiError> {
     let parameters: BTreeMap<String, String> =
@@ -108,15 +115,14 @@ pub(super) fn answer(state: &State, sent: &[(String, String)], post: bool) -> Re
     let command = parameters.get("command").cloned().unwrap_or_default();
     let key =
         parameters.get("apikey").and_then(|key| state.keys.get(key)).ok_or_else(ApiError::credentials)?;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let now = i64::try_from(now).unwrap_or(i64::MAX) + state.skew;
-    sign::verify(sent, &key.secret, now, state.enforce).map_err(|_| ApiError::credentials())?;
+    sign::verify(sent, &key.secret, now(state), state.enforce).map_err(|_| ApiError::credentials())?;
     let lower = command.to_lowercase();
     let reads = ["get", "list", "query", "find"].iter().any(|verb| lower.starts_with(verb));
     if state.enforce && !post && !reads {
         return Err(ApiError::new(405, None, "This command must be sent by POST"));
     }
-    if !COMMANDS.contains(&lower.as_str()) {
+    let since = if lower == "listdnszones" { (4, 23) } else { (4, 0) };
+    if !COMMANDS.contains(&lower.as_str()) || state.version < since {
         let text = format!("The given command:{command} does not exist or it is not available for user");
         return Err(ApiError::new(432, Some(9999), text));
     }
@@ -131,6 +137,7 @@ pub(super) fn answer(state: &State, sent: &[(String, String)], post: bool) -> Re
         "listdomains" => accounts::domains(&call),
         "listprojects" => accounts::projects(&call),
         "listnetworks" => accounts::networks(&call),
+        "listdnszones" => accounts::dns_zones(&call),
         _ => Ok(accounts::capabilities(&call)),
     }
 }

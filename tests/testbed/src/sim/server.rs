@@ -236,7 +236,22 @@ impl Site {
     }
 }
 
+/// An answer with the server's own time.
 async fn api(
+    site: Shared<Site>,
+    peer: ConnectInfo<Peer>,
+    method: Method,
+    query: RawQuery,
+    body: Bytes,
+) -> Response {
+    let world = site.world.clone();
+    let mut response = answer(site, peer, method, query, body).await;
+    let date = super::sign::http_date(super::api::now(&world.read()));
+    response.headers_mut().insert(header::DATE, date.parse().expect("a date is ASCII"));
+    response
+}
+
+async fn answer(
     Shared(site): Shared<Site>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     method: Method,

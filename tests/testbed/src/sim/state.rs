@@ -84,6 +84,8 @@ pub(super) struct State {
     account_places: HashMap<String, usize>,
     pub projects: Vec<Project>,
     pub networks: Vec<Network>,
+    /// Zones of the server's own DNS framework: id and name, all of them the root administrator's.
+    pub dns_zones: Vec<(String, String)>,
     pub keys: HashMap<String, Key>,
     pub version: (u32, u32),
     pub max_page: usize,
@@ -133,6 +135,7 @@ impl State {
             account_places: HashMap::new(),
             projects: Vec::new(),
             networks: vec![network],
+            dns_zones: Vec::new(),
             keys: HashMap::new(),
             version: (4, 20),
             max_page: 500,

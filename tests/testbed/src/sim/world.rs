@@ -350,6 +350,12 @@ impl World {
         self.write().enforce = on;
     }
 
+    /// A zone of the server's own DNS framework, of the root administrator's account.
+    pub fn add_dns_zone(&self, name: &str) {
+        let id = self.fresh_id();
+        self.write().dns_zones.push((id, name.into()));
+    }
+
     /// Sets the server's clock off by so many seconds.
     pub fn set_clock_skew(&self, seconds: i64) {
         self.write().skew = seconds;
