@@ -18,6 +18,8 @@
 # CS_POWERDNS_TEST_STEPS=N makes the random histories that rectify-zone judges longer (300 operations each,
 # on an idle core 3 a second where it judges each one, 25 where it judges several at once),
 # CS_POWERDNS_TEST_SEED=N makes others.
+# PROPTEST_CASES=N makes the property tests of the library longer (256 cases each): 20000 of those that read
+# hostile text take five minutes on a busy core.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=deploy/debian.sh

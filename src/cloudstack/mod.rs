@@ -28,6 +28,8 @@ mod wire_vm;
 
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod fuzz_tests;
 
 pub use client::{Client, Settings};
 pub use error::{ApiError, Refusal};
