@@ -53,6 +53,10 @@
 //! Beside the promises (design 8): `schemas`, every schema since 4.1; `grants`, no right too few or too many;
 //! `explain`, no statement that scans; `zone_size` and `deep_names`, no change that costs more in a large zone;
 //! `crowd`, everybody at once.
+//!
+//! Against tenants and strangers: `abuse`, what tenants could write, a line each; `secrets`, keys in no output;
+//! `tls`, whose certificates are taken; `http`, slow and many clients; and properties of every room that reads
+//! text from outside, over damaged samples (`model::fuzz`).
 
 pub mod cli;
 pub mod cloudstack;

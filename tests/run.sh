@@ -18,6 +18,8 @@
 # CS_POWERDNS_TEST_STEPS=N makes the random histories that rectify-zone judges longer (300 operations each,
 # on an idle core 3 a second where it judges each one, 25 where it judges several at once),
 # CS_POWERDNS_TEST_SEED=N makes others.
+# PROPTEST_CASES=N makes the property tests of the library longer (256 cases each): 20000 of those that read
+# hostile text take five minutes on a busy core.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=deploy/debian.sh
@@ -50,8 +52,8 @@ step() { printf '== %s (at %d s)\n' "$*" "$SECONDS"; }
 
 find_programs
 # The tests also ask with a client in Python, a broker comes as a Python package, and a secondary that
-# nobody here wrote transfers zones.
-require_packages "$install" "${packages[@]}" python3 python3-pip knot ${powerdns:+debian-archive-keyring}
+# nobody here wrote transfers zones; certificates are made by openssl.
+require_packages "$install" "${packages[@]}" python3 python3-pip knot openssl ${powerdns:+debian-archive-keyring}
 
 # A panic shows where; errors that are values need no trace, which would cost time in every retry.
 export RUST_BACKTRACE="${RUST_BACKTRACE:-1}" RUST_LIB_BACKTRACE="${RUST_LIB_BACKTRACE:-0}"

@@ -9,6 +9,9 @@ use std::{fmt, marker::PhantomData, time::Duration};
 
 /// Longest text of the server that an error shows, in characters.
 const TEXT: usize = 200;
+/// How much of it is looked at: keys are struck out before it is cut, or the cut would leave a part of one.
+/// Far more than would be shown if all of it were keys, each of which becomes three stars.
+const LOOKED_AT: usize = 64 << 10;
 
 /// `{"<command lower-case>response": {…}}`: the key, and what it holds.
 struct Envelope<T> {
@@ -116,7 +119,7 @@ fn retry_after(text: &str) -> Option<Duration> {
 
 /// Text of others, fit to be shown: without control characters, of bounded length.
 pub(super) fn bounded(text: &str, secrets: &[&str]) -> String {
-    let mut text: String = text.chars().filter(|c| !c.is_control()).take(4 * TEXT).collect();
+    let mut text: String = text.chars().filter(|c| !c.is_control()).take(LOOKED_AT).collect();
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         text = text.replace(secret, "***");
     }
@@ -181,5 +184,9 @@ mod tests {
         let shown = bounded(&format!("a\u{1b}[31m\nKEY {}", "x".repeat(500)), &["KEY"]);
         assert_eq!(shown.chars().count(), 200);
         assert!(shown.starts_with("a[31m*** x"));
+        // Keys that become stars bring into sight what stands far behind them.
+        let key = "SECRET".repeat(14);
+        let shown = bounded(&key.repeat(60), &[&key]);
+        assert_eq!(shown.trim_matches('*'), "", "a part of a key at a cut: {shown}");
     }
 }

@@ -29,6 +29,8 @@ mod wire_vm;
 
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod fuzz_tests;
 
 pub use check::{Checked, Seen};
 pub use client::{Client, Settings};

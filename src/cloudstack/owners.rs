@@ -63,13 +63,16 @@ impl Listed for Domain {
             Some(_) => Some(WireOwner::id(&wire.parentdomainid)?),
             None => None,
         };
-        let path: Box<str> = wire.path.text().unwrap_or_default().into();
-        let levels = u32::try_from(path.matches('/').count()).unwrap_or(u32::MAX);
+        let path = wire.path.text().unwrap_or_default();
+        let slashes = u32::try_from(path.trim_matches('/').matches('/').count()).unwrap_or(u32::MAX);
+        let level = wire.level.text().and_then(|level| level.parse().ok()).unwrap_or(slashes);
         Ok(Self {
             id: WireOwner::id(&wire.id)?,
             parent,
-            level: wire.level.text().and_then(|level| level.parse().ok()).unwrap_or(levels),
-            path,
+            level,
+            // A domain's name may have a slash in it (createDomain asks only that it is new): `bank/x` below
+            // ROOT would pass for a domain below ROOT/bank. Such a path lies nowhere.
+            path: if slashes == level { path.into() } else { Box::default() },
             network_domain: wire.network_domain()?,
         })
     }
@@ -184,6 +187,21 @@ mod tests {
         assert_eq!(&*domains[2].path, "ROOT/acme/lab");
         let projects = sample::<Project>("listProjects.json");
         assert_eq!(projects[0].domain, domains[1].id);
+    }
+
+    #[test]
+    fn a_slash_in_a_domain_s_name_leads_into_no_other_domain() {
+        let path = |path: &str, level: u32| {
+            let body = format!(
+                r#"{{"listdomainsresponse":{{"count":1,"domain":[{{"id":"e5e50000-0000-4000-8000-000000000002",
+                "path":"{path}","level":{level}}}]}}}}"#
+            );
+            page::<Domain>(body.as_bytes()).unwrap().good[0].path.to_string()
+        };
+        assert_eq!(path("ROOT/bank/x", 2), "ROOT/bank/x");
+        assert_eq!(path("ROOT/bank/x", 1), "");
+        assert_eq!(path("/ROOT/bank/", 1), "/ROOT/bank/");
+        assert_eq!(path("ROOT", 0), "ROOT");
     }
 
     #[test]

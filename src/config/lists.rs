@@ -5,7 +5,7 @@ use super::{
     parse::pdns_url,
     types::ZoneItem,
 };
-use crate::model::ZoneName;
+use crate::{model::ZoneName, trigger::check_extra};
 use ipnet::IpNet;
 use reqwest::Url;
 use secrecy::SecretString;
@@ -140,6 +140,9 @@ pub(super) fn properties(text: &str) -> Result<Vec<(String, SecretString)>, Wron
                 _ => "leave it out",
             };
             return Err(wrong(format!("the property `{key}` is set by the controller itself"), remedy));
+        }
+        if let Err(why) = check_extra(key) {
+            return Err(wrong(format!("the property `{key}` cannot be set: {why}"), "leave it out"));
         }
         if list.iter().any(|(known, _)| known == key) {
             return Err(wrong(format!("the property `{key}` is given twice"), "leave one of them"));

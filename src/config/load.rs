@@ -175,9 +175,17 @@ fn pdns_api(read: &mut Reader<'_>, warnings: &mut Vec<String>) -> Option<PdnsApi
         }
         None
     };
-    Some(PdnsApi { urls: urls?, key: key? })
+    let ca_file = read.ca_file("PDNS_API_CA_FILE");
+    if ca_file.is_some() && urls.iter().flatten().all(|url| url.scheme() != "https") {
+        warnings.push("PDNS_API_CA_FILE has no effect: PDNS_API_URL has no https URL".into());
+    }
+    Some(PdnsApi { urls: urls?, key: key?, ca_file })
 }
 
 #[cfg(test)]
 #[path = "load_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "load_fuzz.rs"]
+mod fuzz;

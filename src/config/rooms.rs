@@ -43,7 +43,7 @@ impl Config {
     pub fn web_settings(&self) -> Option<powerdns::WebSettings> {
         let of = self.pdns_api.as_ref()?;
         let urls = of.urls.iter().map(ToString::to_string).collect();
-        Some(powerdns::WebSettings { urls, key: of.key.clone() })
+        Some(powerdns::WebSettings { urls, key: of.key.clone(), ca_file: of.ca_file.clone() })
     }
 
     /// For the consumer, if there are events at all.

@@ -167,6 +167,8 @@ pub struct PdnsApi {
     pub urls: Vec<Url>,
     /// The key that they share.
     pub key: SecretString,
+    /// Certificates (PEM) to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// The shape of the log.

@@ -75,6 +75,7 @@ pub const VARIABLES: &[Variable] = &[
     variable("PDNS_API_URL", "pdns-api-url", "LIST", RUN, "", "PowerDNS web servers, http://host:8081, whose caches to flush"),
     variable("PDNS_API_KEY", "pdns-api-key", "KEY", RUN, "", "Their API key"),
     variable("PDNS_API_KEY_FILE", "pdns-api-key-file", "FILE", RUN, "", "The same, from a file"),
+    variable("PDNS_API_CA_FILE", "pdns-api-ca-file", "FILE", RUN, "", "Further certificate authorities to trust for an https URL, PEM"),
     variable("HTTP_LISTEN", "http-listen", "ADDRESS", RUN, "127.0.0.1:8053", "Where health, metrics and status are served"),
     variable("LOG_FORMAT", "log-format", "FORMAT", RUN, "text", "text or json"),
     variable("RUST_LOG", "rust-log", "FILTER", RUN, "info", "What is logged: error, warn, info, debug, trace, or by module"),

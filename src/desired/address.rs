@@ -77,7 +77,21 @@ fn fault(address: IpAddr) -> Option<&'static str> {
         Some("a multicast address")
     } else if matches!(address, IpAddr::V4(v4) if v4.is_broadcast()) {
         Some("the broadcast address")
+    } else if is_link_local(address) {
+        // Whoever asks would take it for one of his own link, as 169.254.169.254, which hands out a
+        // cloud's credentials.
+        Some("a link-local address")
+    } else if matches!(address, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some()) {
+        // ::ffff:127.0.0.1 would lead where 127.0.0.1 may not.
+        Some("an IPv4 address in an IPv6 one")
     } else {
         None
+    }
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
     }
 }

@@ -18,6 +18,8 @@ mod wish;
 mod zone_list;
 
 #[cfg(test)]
+mod property_test;
+#[cfg(test)]
 mod wish_test;
 
 pub use owners::{FrozenWhy, Owner, OwnerIndex};

@@ -237,6 +237,9 @@ fn addresses_are_those_of_the_default_nic_that_the_filter_lets_through() {
         (vec![nic(0, "0.0.0.0")], Nics::Default, "", "", true, 2),
         (vec![nic(0, "255.255.255.255")], Nics::Default, "", "", true, 2),
         (vec![nic(0, "ff02::1")], Nics::Default, "", "", true, 2),
+        (vec![nic(0, "169.254.169.254")], Nics::Default, "", "", true, 2),
+        (vec![nic(0, "fe80::1")], Nics::Default, "", "", true, 2),
+        (vec![nic(0, "::ffff:10.0.0.1")], Nics::Default, "", "", true, 2),
         (vec![], Nics::All, "", "", true, 1),
     ] {
         let settings = Settings {

@@ -22,6 +22,11 @@ mod serial;
 mod vm;
 mod zone;
 
+#[cfg(test)]
+pub(crate) mod fuzz;
+#[cfg(test)]
+mod fuzz_tests;
+
 pub use batch::{Batch, Ending, EntryPut, LEFT_BEHIND, NewRow, Reorder, Seen};
 pub use claim::{Claim, Kind, Rejection, Wish};
 pub use complete::{Complete, ReadSeq};

@@ -40,7 +40,7 @@ pub struct Domain {
     pub id: DomainId,
     /// The domain above; none for the topmost that the key sees.
     pub parent: Option<DomainId>,
-    /// Its path, `ROOT/a/b`.
+    /// Its path, `ROOT/a/b`; empty where it cannot be told from another domain's.
     pub path: Box<str>,
     /// Depth below ROOT, which has 0.
     pub level: u32,

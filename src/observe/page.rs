@@ -118,6 +118,9 @@ fn names(html: &mut String, status: &Status) -> fmt::Result {
                 Escaped(&claim.detail)
             )?;
         }
+        if let Some(more @ 1..) = name.claims_total.checked_sub(name.claims.len()) {
+            write!(html, "<tr><td>{}</td><td colspan=\"4\">and {more} more</td></tr>", Escaped(&name.name))?;
+        }
     }
     html.push_str("</table>");
     Ok(())

@@ -10,6 +10,8 @@ use std::{
 
 /// At most so many names, and so many VMs, are listed; their number is always whole.
 pub const LISTED: usize = 1000;
+/// At most so many claims of one name are listed: whoever calls all his VMs the same fills no page.
+const CLAIMS: usize = 50;
 
 /// Everything that is shown.
 #[derive(Debug, Serialize)]
@@ -103,8 +105,11 @@ pub struct PdnsServer {
 #[derive(Debug, Serialize)]
 pub struct Name {
     /// The owner name.
+    #[expect(clippy::struct_field_names, reason = "the key in the JSON says what it is")]
     pub name: String,
-    /// Its claims that are not served.
+    /// How many of its claims are not served.
+    pub claims_total: usize,
+    /// The first of them.
     pub claims: Vec<NameClaim>,
 }
 
@@ -224,9 +229,11 @@ fn names(board: &Board) -> (usize, Vec<Name>) {
     let (total, list) = board.first_names(LISTED);
     let shown = list.into_iter().map(|(name, state)| Name {
         name: name.to_string(),
+        claims_total: state.standings.len(),
         claims: state
             .standings
             .into_iter()
+            .take(CLAIMS)
             .map(|standing| NameClaim {
                 vm: standing.vm.map(|vm| vm.to_string()),
                 kind: standing.kind.as_str(),

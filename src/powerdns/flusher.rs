@@ -52,7 +52,7 @@ impl Flusher {
             }
         }
         let line = |url: &str| {
-            let web = Web::new(url, &settings.key)?;
+            let web = Web::new(url, &settings.key, settings.ca_file.as_deref())?;
             Ok(Line { web, due: Mutex::default(), wake: Notify::new() })
         };
         let lines: Arc<[Line]> = urls.into_iter().map(line).collect::<Result<_, WebError>>()?;

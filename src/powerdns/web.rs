@@ -5,7 +5,12 @@ use crate::{metrics::WebServer, model::ZoneName};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{RequestBuilder, StatusCode, header::HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
-use std::{fmt::Write as _, sync::Arc, time::Duration};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 /// The longest wait for one answer, connecting included.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,6 +26,8 @@ pub struct WebSettings {
     pub urls: Vec<String>,
     /// The key that they share.
     pub key: SecretString,
+    /// PEM certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Why a web server was not told. The sources name neither key nor header.
@@ -29,6 +36,17 @@ pub enum WebError {
     /// The HTTP client.
     #[error("cannot set up the client of PowerDNS's web servers")]
     Setup(#[source] reqwest::Error),
+    /// The CA file cannot be read.
+    #[error("cannot read the CA file {}", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The CA file holds no certificates.
+    #[error("the CA file {} holds no PEM certificates", .0.display())]
+    CaFormat(PathBuf),
     /// The key.
     #[error("PDNS_API_KEY has characters that no HTTP header may have")]
     Key,
@@ -79,8 +97,9 @@ pub(super) struct Web {
 
 impl Web {
     /// Sends nothing.
-    pub(super) fn new(url: &str, key: &SecretString) -> Result<Self, WebError> {
+    pub(super) fn new(url: &str, key: &SecretString, ca_file: Option<&Path>) -> Result<Self, WebError> {
         let http = reqwest::Client::builder()
+            .tls_certs_merge(ca_file.map(certificates).transpose()?.unwrap_or_default())
             .timeout(TIMEOUT)
             // A redirect would carry the key to wherever it points.
             .redirect(reqwest::redirect::Policy::none())
@@ -137,6 +156,14 @@ impl Web {
             429 | 502..=504 => Err(WebError::Away(status)),
             _ => Err(WebError::Refused { status, request: words() }),
         }
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, WebError> {
+    let pem = std::fs::read(path).map_err(|source| WebError::CaFile { path: path.to_owned(), source })?;
+    match reqwest::Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(WebError::CaFormat(path.to_owned())),
     }
 }
 

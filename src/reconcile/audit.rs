@@ -35,6 +35,18 @@ pub enum Flaw {
     Ttl,
 }
 
+/// What an audit has found.
+pub struct Findings {
+    /// The names whose claims differ from what stands.
+    pub marks: Vec<OwnerName>,
+    /// Names that stand as they should, and that others want as well. Nothing is to be written there; whoever
+    /// came without an event, or before this process, is to be shown all the same.
+    pub waiting: Waiters,
+}
+
+/// Who waits for which name, and why he wants it.
+pub type Waiters = HashMap<OwnerName, HashSet<(VmId, Kind)>>;
+
 /// One claim as the comparison at the end sees it.
 struct Expected {
     name: u64,
@@ -116,9 +128,8 @@ impl Audit {
         self.entries
     }
 
-    /// Ends the audit: the names whose claims differ from what stands. VMs and zones of which the
-    /// ledger knows nothing more are forgotten.
-    pub fn end(self, world: &mut World, listing: ReadSeq) -> Vec<OwnerName> {
+    /// Ends the audit. VMs and zones of which the ledger knows nothing more are forgotten.
+    pub fn end(self, world: &mut World, listing: ReadSeq) -> Findings {
         world.prune(&self.with_entries, listing);
         world.note_missing_zones(&self.missing_zones.keys().copied().collect());
         let mut expected = Vec::new();
@@ -129,15 +140,16 @@ impl Audit {
             self.expect(world, &world.claims_of(known.vm()), &mut expected, &mut marks);
         }
         expected.sort_unstable_by_key(|one| (one.name, one.vm));
+        let mut waiting = Waiters::new();
         for group in expected.chunk_by(|a, b| a.name == b.name) {
             let stands = self.standing.get(&group[0].name).copied().unwrap_or_default();
-            if !as_it_should_be(group, stands)
-                && let Some(name) = name_of(world, &group[0])
-            {
-                marks.insert(name);
+            match waiters(group, stands) {
+                Some(none) if none.is_empty() => {}
+                Some(some) => waiting.extend(name_of(world, &group[0]).map(|name| (name, some))),
+                None => marks.extend(name_of(world, &group[0])),
             }
         }
-        marks.into_iter().collect()
+        Findings { marks: marks.into_iter().collect(), waiting }
     }
 
     fn expect(
@@ -194,19 +206,27 @@ impl Audit {
     }
 }
 
-/// Whether what stands at a name is what one of the possible holders wants. Who holds is the ledger's
-/// word: a holder keeps the name, so any claim that is wholly served is as it should be.
-fn as_it_should_be(claims: &[Expected], stands: u64) -> bool {
+/// Who waits where what stands at a name is what one of the possible holders wants; none where it is not.
+/// Who holds is the ledger's word: a holder keeps the name, so any claim that is wholly served is as it
+/// should be.
+fn waiters(claims: &[Expected], stands: u64) -> Option<HashSet<(VmId, Kind)>> {
+    let but = |served: &dyn Fn(&Expected) -> bool| {
+        claims.iter().filter(|claim| !served(claim)).map(|claim| (claim.vm, claim.kind)).collect()
+    };
     if claims.iter().any(|claim| claim.kind == Kind::Group) {
         let mut accounts: HashMap<AccountId, u64> = HashMap::new();
         for claim in claims.iter().filter(|claim| claim.kind == Kind::Group) {
             let sum = accounts.entry(claim.account).or_default();
             *sum = sum.wrapping_add(claim.digest);
         }
-        return accounts.values().any(|sum| *sum == stands);
+        let (holder, _) = accounts.into_iter().find(|(_, sum)| *sum == stands)?;
+        return Some(but(&|claim| claim.kind == Kind::Group && claim.account == holder));
     }
     let shared = claims.iter().any(|claim| claim.shared);
-    claims.iter().any(|claim| claim.digest == stands && (claim.kind == Kind::Name || claim.shared == shared))
+    let holds =
+        |claim: &&Expected| claim.digest == stands && (claim.kind == Kind::Name || claim.shared == shared);
+    let holder = claims.iter().find(holds)?.vm;
+    Some(but(&|claim| claim.vm == holder))
 }
 
 fn name_of(world: &World, expected: &Expected) -> Option<OwnerName> {

@@ -1,7 +1,7 @@
 //! What arrives: pages, look-ups, zones, the ledger's stream, events, the lease.
 
 use super::{
-    audit::{Audit, Flaw},
+    audit::{Audit, Flaw, Waiters},
     deep::Whole,
     engine::{AGAIN, Aim, Engine, ZONES_EVERY},
     error::EngineError,
@@ -12,8 +12,8 @@ use crate::{
     cloudstack::{ApiError, Looked},
     desired::OwnerIndex,
     metrics::chain,
-    model::{Owners, ReadSeq, Vm, VmId, ZoneId},
-    observe::Pass,
+    model::{Kind, Outcome, OwnerName, Owners, ReadSeq, Vm, VmId, ZoneId},
+    observe::{Board, NameState, Pass},
     powerdns::DbError,
     queue::{Moment, Priority},
 };
@@ -21,6 +21,24 @@ use std::{
     collections::HashSet,
     time::{Instant, SystemTime},
 };
+
+/// The names of which the board does not say who waits for them: settling one says it.
+fn shown_wrongly(board: &Board, waiting: &Waiters) -> Vec<OwnerName> {
+    let word = Outcome::Waiting { holder: None }.word();
+    let shown = |state: &NameState| -> HashSet<(VmId, Kind)> {
+        let standings = state.standings.iter().filter(|standing| standing.word == word);
+        standings.filter_map(|standing| Some((standing.vm?, standing.kind))).collect()
+    };
+    let unknown = waiting.keys().filter(|name| board.name(name).is_none()).cloned();
+    let mut names: Vec<OwnerName> = unknown.collect();
+    board.each_name(|name, state| {
+        let shown = shown(state);
+        if waiting.get(name).map_or(!shown.is_empty(), |waiting| *waiting != shown) {
+            names.push(name.clone());
+        }
+    });
+    names
+}
 
 impl Engine {
     pub(super) async fn take_note(&mut self, note: Note) -> Result<(), EngineError> {
@@ -197,15 +215,20 @@ impl Engine {
                 Aim::Serve => self.owned_before = Some(entries),
                 Aim::Converge | Aim::Plan | Aim::Adopt => _ = self.owned_before.get_or_insert(entries),
             }
-            let names = audit.end(&mut self.world, listing);
+            let found = audit.end(&mut self.world, listing);
             tracing::info!(
                 vms = self.world.inventory.len(),
                 entries,
-                names = names.len(),
+                names = found.marks.len(),
                 "resync read to its end"
             );
-            for name in names {
+            for name in found.marks {
                 self.mark(&name, Priority::Repair);
+            }
+            if self.settings.aim == Aim::Serve {
+                for name in shown_wrongly(&self.board, &found.waiting) {
+                    self.mark(&name, Priority::Repair);
+                }
             }
             self.audited = true;
             for name in self.losses.names() {

@@ -1,8 +1,15 @@
 //! What the HTTP endpoints say, and when.
 
 use super::support::{LIMIT, PROGRAM, answers, example, quick, readiness, serve, start, vm};
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 use testbed::{Controller, Lab, poll};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 /// Reads the exposition format: HELP and TYPE before samples, each sample once, a number each.
 fn samples(text: &str) -> HashMap<String, f64> {
@@ -96,4 +103,77 @@ async fn an_address_that_is_taken_is_named() {
     let output = controller.output();
     assert_eq!(code, 1, "{output}");
     assert!(output.contains(&format!("HTTP_LISTEN={address}")), "{output}");
+}
+
+/// The whole answer to a request, as bytes; nothing where the connection was ended.
+async fn raw(address: &str, request: &str) -> String {
+    let Ok(mut stream) = TcpStream::connect(address).await else { return String::new() };
+    let _ = stream.write_all(request.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(LIMIT, stream.read_to_end(&mut answer)).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Open files of the process.
+fn open_files(controller: &Controller) -> usize {
+    let pid = controller.pid().expect("it runs");
+    std::fs::read_dir(format!("/proc/{pid}/fd")).expect("its files").count()
+}
+
+#[tokio::test]
+async fn whoever_asks_can_change_nothing_and_hundreds_of_slow_clients_stop_nobody() {
+    let lab = Lab::new("http_slow").await;
+    example(&lab).await;
+    lab.world().create_vm(vm("web", "192.0.2.10"));
+    let controller = serve(&lab, &[("RESYNC_INTERVAL", "1s")]).await;
+    answers(&lab, "web.domain.com", "A", &["192.0.2.10"]).await;
+    let address = lab.env()["HTTP_LISTEN"].clone();
+    for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"] {
+        for path in ["/", "/status", "/metrics", "/healthz", "/readyz", "/approve", "/../etc/passwd"] {
+            let body = "Content-Length: 3\r\n\r\nx=1";
+            let answer = raw(&address, &format!("{method} {path} HTTP/1.1\r\nHost: x\r\n{body}")).await;
+            let status = answer.split(' ').nth(1).unwrap_or_default();
+            assert!(matches!(status, "400" | "404" | "405"), "{method} {path}: {answer}");
+        }
+    }
+    let huge = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(4 << 20));
+    assert!(!raw(&address, &huge).await.contains("200 OK"), "a request of four megabytes");
+    let files = open_files(&controller);
+
+    // Some say nothing, some begin a request and go on by a letter a second, some never read an answer.
+    let mut slow = Vec::new();
+    for at in 0..300 {
+        let address = address.clone();
+        slow.push(tokio::spawn(async move {
+            let mut stream = TcpStream::connect(address).await.ok()?;
+            let begin = if at % 3 == 0 { "" } else { "GET /status HTTP/1.1\r\nX-Slow: " };
+            let whole = if at % 3 == 2 { "x\r\n\r\n" } else { "" };
+            stream.write_all(begin.as_bytes()).await.ok()?;
+            stream.write_all(whole.as_bytes()).await.ok()?;
+            loop {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                if at % 3 == 1 {
+                    stream.write_all(b"x").await.ok()?;
+                }
+            }
+            #[expect(unreachable_code, reason = "says what the loop's errors are")]
+            Some(())
+        }));
+    }
+    poll("as many connections as it takes at a time", LIMIT, async || {
+        let more = open_files(&controller).saturating_sub(files);
+        if more >= 50 { Ok(()) } else { Err(format!("{more} more files")) }
+    })
+    .await;
+    // DNS goes on meanwhile, and in the end somebody who asks properly is answered.
+    lab.world().create_vm(vm("fresh", "192.0.2.11"));
+    answers(&lab, "fresh.domain.com", "A", &["192.0.2.11"]).await;
+    poll("/healthz answers", LIMIT * 2, async || match controller.get("/healthz").await {
+        Ok((200, _)) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    let more = open_files(&controller).saturating_sub(files);
+    assert!(more < 100, "its connections are bounded: {more} more files than before");
+    slow.iter().for_each(tokio::task::JoinHandle::abort);
 }

@@ -1,5 +1,6 @@
 //! Integration tests on real servers: one binary, a module a topic.
 
+mod abuse;
 mod adopt;
 mod bad_api;
 mod bad_events;
@@ -62,6 +63,7 @@ mod signed;
 mod statements;
 mod strangers;
 mod support;
+mod tls;
 mod tools_api;
 mod tools_pdnsutil;
 mod tools_sql;

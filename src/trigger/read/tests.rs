@@ -2,7 +2,10 @@
 //! nobody should send.
 
 use super::*;
-use crate::model::{AccountId, DomainId, IpId, NetworkId, NicId, ProjectId};
+use crate::model::{
+    AccountId, DomainId, IpId, NetworkId, NicId, ProjectId,
+    fuzz::{self, damaged, text},
+};
 use proptest::prelude::*;
 
 const VM: &str = "0b6f3c1e-6a51-4d0e-9a44-5f6f0b8e1a01";
@@ -240,5 +243,39 @@ proptest! {
             if cut { payload.truncate(at) } else { payload[at] = byte }
         }
         let _ = marks(None, Some(&payload));
+    }
+}
+
+/// Hyphens stand where they must: an id of a mark is text of the message or of its key.
+fn says(text: &[u8], id: &impl ToString) -> bool {
+    String::from_utf8_lossy(text).to_ascii_lowercase().contains(&id.to_string())
+}
+
+proptest! {
+    #[test]
+    fn a_damaged_event_names_few_things_and_none_that_it_does_not_name(
+        payload in damaged(fuzz::samples("events")),
+        key in prop::option::of(text()),
+    ) {
+        let key = key.map(String::into_bytes);
+        let Reading::Marks(marks) = marks(key.as_deref(), Some(&payload)) else { return Ok(()) };
+        prop_assert!((1..=5).contains(&marks.len()), "{marks:?}");
+        // An escape may hide an id from this look, not from the reader.
+        if payload.contains(&b'\\') {
+            return Ok(());
+        }
+        for mark in marks {
+            let named = |id: &dyn Fn(&[u8]) -> bool| id(&payload) || key.as_deref().is_some_and(id);
+            prop_assert!(match mark {
+                Mark::Vm { id, .. } => named(&|text| says(text, &id)),
+                Mark::Nic(id) => named(&|text| says(text, &id)),
+                Mark::Network(id) => named(&|text| says(text, &id)),
+                Mark::Ip(id) => named(&|text| says(text, &id)),
+                Mark::Account { id, .. } => named(&|text| says(text, &id)),
+                Mark::Domain { id, .. } => named(&|text| says(text, &id)),
+                Mark::Project { id, .. } => named(&|text| says(text, &id)),
+                Mark::Resync => true,
+            }, "{mark:?}");
+        }
     }
 }

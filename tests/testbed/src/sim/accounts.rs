@@ -105,7 +105,7 @@ pub(super) fn domains(call: &Call<'_>) -> Result<Reply, ApiError> {
             Object::new()
                 .text("id", &domain.id)
                 .text("name", &domain.name)
-                .raw("level", &domain.path.matches('/').count().to_string())
+                .raw("level", &state.above(domain).to_string())
                 .maybe("parentdomainid", parent)
                 .maybe("parentdomainname", name)
                 .flag("haschild", has_child)

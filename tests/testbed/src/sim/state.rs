@@ -183,6 +183,11 @@ impl State {
         self.networks.iter().find(|network| network.id == id)
     }
 
+    /// How many domains lie above one.
+    pub fn above(&self, domain: &Domain) -> usize {
+        std::iter::successors(domain.parent.as_deref(), |id| self.domain(id)?.parent.as_deref()).count()
+    }
+
     /// Whether `id` is `top` or lies below it.
     pub fn within(&self, id: &str, top: &str) -> bool {
         let mut current = Some(id);
