@@ -95,10 +95,11 @@ impl Reader {
     /// addresses have. Only rows above `since`, where that is known: a range, however large the zone is;
     /// else the whole zone is read, without locks (0.5 to 0.8 s for a million rows).
     pub async fn deep_names(&self, zone: &Zone, since: Option<RecordId>) -> Result<DeepNames, DbError> {
-        // One statement, so that both halves see the same rows.
+        // One statement, so that both halves see the same rows. Without DISTINCT: for it the server reads the
+        // whole table in the order of names, or fills a temporary table (measured: five to ten times as long).
         let sql = format!(
             "SELECT MAX(id), NULL FROM records WHERE domain_id = ? UNION ALL \
-             SELECT DISTINCT NULL, name FROM records WHERE domain_id = ?{} \
+             SELECT NULL, name FROM records WHERE domain_id = ?{} \
              AND type IS NOT NULL AND type <> '' AND name LIKE ?{}",
             if since.is_some() { " AND id > ?" } else { "" },
             beside_addresses(zone)

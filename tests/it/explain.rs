@@ -21,7 +21,7 @@ const READS_ALL: [(&str, &str); 11] = [
     ("SELECT held_hash,COUNT(*) FROM cs_powerdns_ledger", "counts what is held, for `approve`"),
     ("SELECT DISTINCT name FROM cs_powerdns_ledger WHERE owner_id", "all names, for `purge`"),
     (
-        "SELECT DISTINCT ?,name FROM records WHERE domain_id = ? AND type IS NOT NULL",
+        "UNION ALL SELECT ?,name FROM records WHERE domain_id = ? AND type IS NOT NULL",
         "the deep names of a zone, once in a resync interval",
     ),
     (
@@ -53,7 +53,7 @@ const LISTS: [(&str, usize); 10] = [
 ];
 
 /// What has come to a zone since it was read: a range, of which the end is all that is ever read.
-const NEWS: &str = "SELECT DISTINCT ?,name FROM records WHERE domain_id = ? AND id > ? AND type IS NOT NULL";
+const NEWS: &str = "UNION ALL SELECT ?,name FROM records WHERE domain_id = ? AND id > ? AND type IS NOT NULL";
 
 #[tokio::test]
 async fn no_statement_scans_a_large_table_but_those_that_mean_to_read_all_of_it() {
