@@ -15,6 +15,8 @@ mod deep_names;
 mod down;
 mod endings;
 mod explain;
+mod faults;
+mod faults_town;
 mod flush;
 mod flush_support;
 mod foreign;
