@@ -5,6 +5,8 @@
 //! A run visits some of the points, another CS_POWERDNS_TEST_SEED others; the COMMITs always.
 //! CS_POWERDNS_TEST_POINTS=all visits all of them, with every fault.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
 use super::{
     faults_town::{Picture, SETTINGS, Town},
     rules_support::dump,
@@ -69,6 +71,8 @@ const SQL: [Harm; 9] = [
     Harm::Passing(WireFault::Refused(1053)),
 ];
 
+const READ_FAILS: Harm = Harm::Passing(WireFault::Refused(1205));
+
 /// To CloudStack.
 const API: [Harm; 8] = [
     Harm::Passing(WireFault::Cut),
@@ -91,11 +95,11 @@ const WEB: [Harm; 6] = [
     Harm::Passing(WireFault::Half),
 ];
 
-fn internal_error(request: &str) -> Vec<u8> {
+pub fn internal_error(request: &str) -> Vec<u8> {
     refusal(request, 530, "Internal error executing command")
 }
 
-fn unauthorized(request: &str) -> Vec<u8> {
+pub fn unauthorized(request: &str) -> Vec<u8> {
     refusal(request, 401, "unable to verify user credentials and/or request signature")
 }
 
@@ -107,7 +111,7 @@ fn refusal(request: &str, code: u16, text: &str) -> Vec<u8> {
     status(code, "application/json;charset=UTF-8", &body)
 }
 
-fn away(_: &str) -> Vec<u8> {
+pub fn away(_: &str) -> Vec<u8> {
     status(500, "text/html", "<html><body>the server is away</body></html>")
 }
 
@@ -130,9 +134,7 @@ impl Site {
         let town = Town::found(test).await;
         let dns = town.lab.dns().await;
         let sql = Wire::mysql(town.lab.db.mysql.port, RENEWAL).await.unwrap();
-        let endpoint = town.lab.sim.endpoint();
-        let (_, port) = endpoint.trim_end_matches("/client/api").rsplit_once(':').unwrap();
-        let api = Wire::http(port.parse().unwrap()).await.unwrap();
+        let api = Wire::http(town.lab.sim.port()).await.unwrap();
         let web = Wire::http(dns.api_port).await.unwrap();
         let url = |wire: &Wire| format!("http://127.0.0.1:{}", wire.port);
         let (port, endpoint, server) = (sql.port.to_string(), format!("{}/client/api", url(&api)), url(&web));
@@ -301,6 +303,12 @@ fn points(site: &Site) -> Vec<Point> {
             let strike = Strike::NthOf("COMMIT", number, harm.fault());
             points.push(Point { server: Server::Sql, strike, harm, thorough: true });
         }
+    }
+    // What is taken from the queue and cannot be planned must not get lost.
+    let plan = "FROM cs_powerdns_ledger l WHERE l.name IN";
+    for number in 1..=count(plan) {
+        let (harm, strike) = (READ_FAILS, Strike::NthOf(plan, number, READ_FAILS.fault()));
+        points.push(Point { server: Server::Sql, strike, harm, thorough: false });
     }
     // The first one takes the lease.
     for number in 2..=count("START TRANSACTION") {

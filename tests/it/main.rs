@@ -16,6 +16,7 @@ mod down;
 mod endings;
 mod explain;
 mod faults;
+mod faults_run;
 mod faults_town;
 mod flush;
 mod flush_support;
