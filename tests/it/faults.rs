@@ -44,7 +44,7 @@ enum Harm {
     Refused(WireFault),
     /// The process dies.
     Dies(WireFault),
-    /// The request waits until another process has taken the lease and done its pass.
+    /// The process stands still until another one has taken the lease and done its pass.
     Overtaken,
 }
 
@@ -193,12 +193,14 @@ impl Site {
             output = &mut ended => output.unwrap(),
             () = wire.holds() => {
                 if let Harm::Overtaken = point.harm {
+                    signal("STOP", &pid);
                     let before = self.overtake().await;
+                    signal("CONT", &pid);
                     wire.release();
                     let output = ended.await.unwrap();
                     return Some((wire.struck().concat(), self.overtaken(&output, &before).await));
                 }
-                assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
+                signal("KILL", &pid);
                 ended.await.unwrap()
             }
         };
@@ -259,6 +261,10 @@ impl Site {
         wrongs.extend(gone.map(|row| format!("taken away without a lease: {row:?}")));
         wrongs
     }
+}
+
+fn signal(name: &str, pid: &str) {
+    assert!(Command::new("kill").args([&format!("-{name}"), pid]).status().unwrap().success());
 }
 
 /// One fault at one point.
