@@ -146,7 +146,7 @@ impl Site {
             ("PDNS_API_URL", &server),
             ("PDNS_API_KEY", &dns.api_key),
             // No renewal within a pass, where nothing keeps it long.
-            ("LEASE_TTL", "6s"),
+            ("LEASE_TTL", "10s"),
             ("RUST_LOG", "info"),
         ]);
         let env = quick(&town.lab, &more);
@@ -287,20 +287,6 @@ fn points(site: &Site) -> Vec<Point> {
     let seed = std::env::var("CS_POWERDNS_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(SEED);
     let seed = usize::try_from(seed % 5040).unwrap();
     let mut points = Vec::new();
-    for (server, harms, stride) in
-        [(Server::Sql, &SQL[..], STRIDE), (Server::Api, &API, 1), (Server::Web, &WEB, STRIDE)]
-    {
-        for number in 1..=site.wire(server).log().len() {
-            for (nth, harm) in harms.iter().enumerate() {
-                let chosen =
-                    number % stride == seed % stride && (number / stride + seed) % harms.len() == nth;
-                if all || chosen {
-                    let strike = Strike::Nth(number, harm.fault());
-                    points.push(Point { server, strike, harm: *harm, thorough: false });
-                }
-            }
-        }
-    }
     let log = site.sql.log();
     let count = |sql: &str| log.iter().filter(|request| request.contains(sql)).count();
     // Whether a transaction stands hangs on these.
@@ -320,6 +306,20 @@ fn points(site: &Site) -> Vec<Point> {
     for number in 2..=count("START TRANSACTION") {
         let strike = Strike::NthOf("START TRANSACTION", number, WireFault::Held);
         points.push(Point { server: Server::Sql, strike, harm: Harm::Overtaken, thorough: false });
+    }
+    for (server, harms, stride) in
+        [(Server::Sql, &SQL[..], STRIDE), (Server::Api, &API, 1), (Server::Web, &WEB, STRIDE)]
+    {
+        for number in 1..=site.wire(server).log().len() {
+            for (nth, harm) in harms.iter().enumerate() {
+                let chosen =
+                    number % stride == seed % stride && (number / stride + seed) % harms.len() == nth;
+                if all || chosen {
+                    let strike = Strike::Nth(number, harm.fault());
+                    points.push(Point { server, strike, harm: *harm, thorough: false });
+                }
+            }
+        }
     }
     points
 }
@@ -347,10 +347,14 @@ async fn whatever_fails_at_whatever_point_the_end_is_the_same_and_nothing_is_hal
             }
         });
     }
-    while let Some(ended) = towns.join_next().await {
-        ended.unwrap();
+    let mut ended = Vec::new();
+    while let Some(town) = towns.join_next().await {
+        ended.push(town);
     }
     report.lock().unwrap().judge();
+    for town in ended {
+        town.unwrap();
+    }
 }
 
 /// What the points have come to.
@@ -367,7 +371,11 @@ impl Report {
             self.missed += 1;
             return;
         };
-        *self.met.entry(format!("{:?}", point.server)).or_default() += 1;
+        let met = self.met.entry(format!("{:?}", point.server)).or_default();
+        *met += 1;
+        if *met % 100 == 0 {
+            println!("{met} {:?}, {} with consequences", point.server, self.wrongs.len());
+        }
         if !wrongs.is_empty() {
             self.wrongs.push(format!("{point:?}\nat {struck}\n{}", wrongs.join("\n")));
         }
@@ -375,7 +383,6 @@ impl Report {
 
     fn judge(&self) {
         let met: usize = self.met.values().sum();
-
         println!("faults met: {:?}, {} in all; {} points were not there", self.met, met, self.missed);
         let wrongs = &self.wrongs;
         let some: Vec<&str> = wrongs.iter().take(5).map(String::as_str).collect();
