@@ -40,12 +40,12 @@
 //!    `tools_pdnsutil`, `tools_zone`; case by case `fixtures/verdicts.txt`.
 //! 4. *Absence is proved before it is believed*: `gone`, `wrong_answers`, `lost_rights`, `endings`.
 //! 5. *No mass loss*: `losses`, `held`, `plan::budget`.
-//! 6. *All or nothing*: `powerdns_room`.
+//! 6. *All or nothing*: `powerdns_room`; whatever fails at whatever point, `faults`, `faults_run`.
 //! 7. *One holder for every name*: `contention`, `frozen`, `desired::rank`, `plan`'s contention tables.
 //! 8. *One bad VM, zone or event never stops the rest*: `bad_events`, `bad_api`.
 //! 9. *It tells the truth*: `lease`, `observe::health`; and PowerDNS's caches do within a second: `flush`,
 //!    `powerdns::flush`.
-//! 10. *At most one writer per owner id*: `lease`, `powerdns_room`.
+//! 10. *At most one writer per owner id*: `lease`, `powerdns_room`, `faults`.
 //!
 //! That a zone stays as `rectify-zone` would leave it (design 8): `rectify`'s vectors and property tests,
 //! `rectify_random`, `rules_parents`; that a validating resolver accepts its answers: `signed`.

@@ -378,7 +378,8 @@ async fn wait_for_lease(
         };
         match attempt.await {
             Ok(Acquire::Held(lease)) => return Ok(lease),
-            Ok(Acquire::Busy { holder, .. }) if started.elapsed() > settings.lease_ttl => {
+            // Under our own name it is one of ours of which we were not told, and runs out by itself.
+            Ok(Acquire::Busy { holder, .. }) if holder != name && started.elapsed() > settings.lease_ttl => {
                 return Err(SuperviseError::Busy { owner: settings.owner.clone(), holder });
             }
             Ok(Acquire::Busy { expires_in, .. }) => {

@@ -20,6 +20,8 @@
 # CS_POWERDNS_TEST_SEED=N makes others.
 # PROPTEST_CASES=N makes the property tests of the library longer (256 cases each): 20000 of those that read
 # hostile text take five minutes on a busy core.
+# The sweep over faults visits some of the points at which something can fail, by that seed;
+# CS_POWERDNS_TEST_POINTS=all visits all of them with every fault (half an hour and more).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=deploy/debian.sh

@@ -211,6 +211,11 @@ impl DirtyNames {
         self.in_work
     }
 
+    /// Whether the name is handed out.
+    pub fn is_in_work(&self, name: &OwnerName) -> bool {
+        matches!(self.entries.get(name), Some(Entry { place: Place::InWork(_), .. }))
+    }
+
     /// Whether the name is dirty, in work included.
     pub fn contains(&self, name: &OwnerName) -> bool {
         self.entries.contains_key(name)

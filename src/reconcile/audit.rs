@@ -100,7 +100,7 @@ impl Audit {
                 && entry.held.is_none()
         });
         let name = self.hasher.hash_one(entry.name.as_str());
-        let digest = self.digest(entry.vm, entry.kind, &entry.content);
+        let digest = self.digest((entry.vm, entry.account), entry.kind, &entry.content);
         let sum = self.standing.entry(name).or_default();
         *sum = sum.wrapping_add(digest);
         let claimed = world.inventory.claimants(entry.name.as_str()).next().is_some();
@@ -162,6 +162,7 @@ impl Audit {
         let hash = |name: &OwnerName| self.hasher.hash_one(name.as_str());
         let mut standing: Vec<(&OwnerName, &Claim)> = Vec::new();
         for (at, claim) in claims.iter().enumerate() {
+            let whose = (claim.vm, claim.account);
             let digest = match claim.kind {
                 Kind::Ptr => {
                     // The target is the first forward name at which the address stands. Where the first
@@ -177,11 +178,11 @@ impl Audit {
                         marks.extend(alias.cloned());
                         continue;
                     };
-                    self.digest(claim.vm, claim.kind, &Content::Name(target.clone()))
+                    self.digest(whose, claim.kind, &Content::Name(target.clone()))
                 }
                 Kind::Name | Kind::Group => {
                     let sum = claim.addresses.iter().fold(0_u64, |sum, address| {
-                        sum.wrapping_add(self.digest(claim.vm, claim.kind, &Content::from(*address)))
+                        sum.wrapping_add(self.digest(whose, claim.kind, &Content::from(*address)))
                     });
                     if claim.kind == Kind::Name && self.standing.get(&hash(&claim.name)) == Some(&sum) {
                         standing.push((&claim.name, claim));
@@ -201,8 +202,8 @@ impl Audit {
         }
     }
 
-    fn digest(&self, vm: VmId, kind: Kind, content: &impl Hash) -> u64 {
-        self.hasher.hash_one((vm, kind, content))
+    fn digest(&self, whose: (VmId, AccountId), kind: Kind, content: &impl Hash) -> u64 {
+        self.hasher.hash_one((whose, kind, content))
     }
 }
 

@@ -101,8 +101,7 @@ impl Engine {
         let fresh = self.losses.fresh();
         let in_advance = fresh.as_ref().is_some_and(|(set, _)| self.settler.approved.contains(set));
         if !in_advance && (Budget { percent, owned, used }).allows(total) {
-            // What goes now was owned before the pass, and counts as used from now on.
-            self.owned_before = Some(owned.saturating_sub(total));
+            self.owned_before = Some(owned);
             let names = self.losses.names();
             self.settle_all(&names, Losses::Allow).await?;
             self.show_held();

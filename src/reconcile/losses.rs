@@ -49,6 +49,11 @@ impl PendingLosses {
         }
     }
 
+    /// A name's losses could not be settled: they count again once it is decided anew.
+    pub fn forget(&mut self, name: &OwnerName) {
+        self.names.remove(name);
+    }
+
     /// Whether nothing waits to be weighed.
     pub fn is_empty(&self) -> bool {
         !self.news || self.names.is_empty()

@@ -180,6 +180,8 @@ impl Engine {
         }
         let Some((writer, _)) = &self.writer else { return Err(WriteError::Fenced) };
         let committed = self.settler.commit(&self.world, writer, &prepared.batch).await?;
+        // What has gone was owned before the pass, and counts as used from now on.
+        self.owned_before = self.owned_before.map(|owned| owned.saturating_sub(prepared.batch.losses));
         self.note_serials(&committed);
         Ok(())
     }
@@ -253,18 +255,27 @@ impl Engine {
             tracing::warn!(%name, error = %text, "cannot settle the name: tries again");
             let tries = self.unsettled.entry(name.clone()).or_default();
             *tries += 1;
-            let (now, jitter) = (self.now(), self.roll());
-            self.names.failed(&name, now, jitter);
+            self.comes_back(&name);
         }
         self.settle_failure = Some(text);
     }
 
     /// Everything in hand waits, with backoff: the database itself is in trouble.
     fn put_back(&mut self, names: Vec<OwnerName>, batches: Vec<(Vec<OwnerName>, u32)>) {
-        let now = self.now();
         for name in names.into_iter().chain(batches.into_iter().flat_map(|(names, _)| names)) {
-            let jitter = self.roll();
-            self.names.failed(&name, now, jitter);
+            self.comes_back(&name);
+        }
+    }
+
+    /// A name that could not be settled stays dirty. One whose losses were being weighed is not in the queue:
+    /// it is decided anew, and what it would lose then is weighed again.
+    fn comes_back(&mut self, name: &OwnerName) {
+        if self.names.is_in_work(name) {
+            let (now, jitter) = (self.now(), self.roll());
+            self.names.failed(name, now, jitter);
+        } else {
+            self.losses.forget(name);
+            self.mark(name, Priority::Repair);
         }
     }
 

@@ -211,3 +211,23 @@ async fn a_transaction_that_fails_leaves_nothing_and_stops_nothing_else() {
     sync(&lab, &[]).await;
     answers(&lab, "web.bad.org", "A", &["198.51.100.1"]).await;
 }
+
+/// It decides who merges with whom in a group, and is what an operator asks the ledger about.
+#[tokio::test]
+async fn an_entry_tells_the_account_that_its_vm_has_by_now() {
+    let mut lab = Lab::new("account_of_entry").await;
+    let domain = example(&lab).await;
+    let other = lab.world().add_account(&domain, "dev", None);
+    let id = lab.world().create_vm(vm("web", "192.0.2.1"));
+    sync(&lab, &[]).await;
+    let rows = lab.db.rows_of_zone(ZONE).await.unwrap();
+    lab.world().move_vm(&id, &other);
+    sync(&lab, &[]).await;
+    let accounts: Vec<(String, String)> =
+        lab.db.query("SELECT type, account FROM cs_powerdns_ledger ORDER BY type").await.unwrap();
+    assert_eq!(accounts, [("A".to_owned(), other.clone()), ("PTR".to_owned(), other)]);
+    assert_eq!(lab.db.rows_of_zone(ZONE).await.unwrap(), rows, "the zone has not changed");
+    lab.forget_writes().await;
+    sync(&lab, &[]).await;
+    assert_eq!(lab.writes(&["cs_powerdns_owner"]).await, Vec::<String>::new());
+}

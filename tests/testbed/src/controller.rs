@@ -112,29 +112,57 @@ pub struct Output {
     pub stderr: String,
 }
 
+/// A verb that runs. It is killed when it is dropped.
+pub struct Verb {
+    child: tokio::process::Child,
+    what: String,
+}
+
+impl Verb {
+    /// Starts `program` with this environment, PATH and nothing else.
+    pub fn start<S: BuildHasher>(
+        program: &str,
+        arguments: &[&str],
+        environment: &HashMap<String, String, S>,
+    ) -> Result<Self> {
+        let what = format!("{program} {arguments:?}");
+        let child = tokio::process::Command::new(program)
+            .args(arguments)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs(environment)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("starting {program}"))?;
+        Ok(Self { child, what })
+    }
+
+    /// Its process id, until it has ended.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Waits for its end, at most two minutes.
+    pub async fn end(self) -> Result<Output> {
+        let done = tokio::time::timeout(Duration::from_secs(120), self.child.wait_with_output())
+            .await
+            .with_context(|| format!("{} did not end", self.what))??;
+        Ok(Output {
+            code: done.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&done.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&done.stderr).into_owned(),
+        })
+    }
+}
+
 /// Runs a verb to its end, at most two minutes.
 pub async fn run_once<S: BuildHasher>(
     program: &str,
     arguments: &[&str],
     environment: &HashMap<String, String, S>,
 ) -> Result<Output> {
-    let child = tokio::process::Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .envs(environment)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .with_context(|| format!("starting {program}"))?;
-    let done = tokio::time::timeout(Duration::from_secs(120), child.wait_with_output())
-        .await
-        .with_context(|| format!("{program} {arguments:?} did not end"))??;
-    Ok(Output {
-        code: done.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&done.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&done.stderr).into_owned(),
-    })
+    Verb::start(program, arguments, environment)?.end().await
 }

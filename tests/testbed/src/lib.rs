@@ -21,11 +21,12 @@ pub mod sim;
 pub mod tansu;
 pub mod tls;
 pub mod watchdog;
+pub mod wire;
 
 mod poll;
 
 pub use broker::{Broker, broker};
-pub use controller::{Controller, Output, run_once};
+pub use controller::{Controller, Output, Verb, run_once};
 pub use database::{PdnsDb, Row};
 pub use lab::{Lab, shared};
 pub use mariadb::{MariaDb, MariaDbOptions, MySql};
@@ -36,6 +37,7 @@ pub use secondary::{Secondary, SecondaryOptions};
 pub use sim::{Fault, Generation, NetworkKind, Simulator, VmSpec, World};
 pub use tansu::Tansu;
 pub use tls::{Certificates, Identity, TlsProxy};
+pub use wire::{Strike, Wire, WireFault};
 
 /// What `apt-get` has to bring before the servers can start.
 pub const APT_LINE: &str = "apt-get install -y --no-install-recommends mariadb-server pdns-server pdns-backend-mysql pdns-tools bind9-dnsutils knot";

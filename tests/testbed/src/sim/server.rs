@@ -77,6 +77,11 @@ impl Simulator {
         format!("http://{}/client/api", self.address)
     }
 
+    /// The port at 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// `http://127.0.0.1:PORT/control`, for the calls listed in the module's documentation.
     pub fn control_url(&self) -> String {
         format!("http://{}/control", self.address)

@@ -7,3 +7,4 @@
 mod client;
 mod servers;
 mod simulator;
+mod wire;
