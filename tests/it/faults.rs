@@ -373,7 +373,7 @@ impl Report {
         };
         let met = self.met.entry(format!("{:?}", point.server)).or_default();
         *met += 1;
-        if *met % 100 == 0 {
+        if (*met).is_multiple_of(100) {
             println!("{met} {:?}, {} with consequences", point.server, self.wrongs.len());
         }
         if !wrongs.is_empty() {
