@@ -360,6 +360,8 @@ impl Engine {
             && !self.resync.is_running()
             && self.tasks.is_idle()
             && self.names.is_empty()
+            // What could not be weighed is weighed again.
+            && self.losses.is_empty()
             && self.vms.is_empty();
         if !idle {
             let stuck = !self.unsettled.is_empty() && self.unsettled.values().all(|tries| *tries >= 5);

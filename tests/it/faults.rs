@@ -296,11 +296,12 @@ fn points(site: &Site) -> Vec<Point> {
             points.push(Point { server: Server::Sql, strike, harm, thorough: true });
         }
     }
-    // What is taken from the queue and cannot be planned must not get lost.
-    let plan = "FROM cs_powerdns_ledger l WHERE l.name IN";
-    for number in 1..=count(plan) {
-        let (harm, strike) = (READ_FAILS, Strike::NthOf(plan, number, READ_FAILS.fault()));
-        points.push(Point { server: Server::Sql, strike, harm, thorough: false });
+    // What is taken from the queue and cannot be planned, or weighed, must not get lost.
+    for read in ["FROM cs_powerdns_ledger l WHERE l.name IN", "FROM cs_powerdns_budget WHERE"] {
+        for number in 1..=count(read) {
+            let (harm, strike) = (READ_FAILS, Strike::NthOf(read, number, READ_FAILS.fault()));
+            points.push(Point { server: Server::Sql, strike, harm, thorough: false });
+        }
     }
     // The first one takes the lease.
     for number in 2..=count("START TRANSACTION") {
