@@ -20,6 +20,9 @@
 # CS_POWERDNS_TEST_SEED=N makes others.
 # PROPTEST_CASES=N makes the property tests of the library longer (256 cases each): 20000 of those that read
 # hostile text take five minutes on a busy core.
+# CS_POWERDNS_TEST_HISTORIES=N makes more histories of the simulation (150; 30 a second on an idle core), from
+# that seed on: `CS_POWERDNS_TEST_HISTORIES=100000 tests/run.sh --no-lint --quick simulation -- --nocapture`
+# takes an hour.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=deploy/debian.sh
