@@ -83,7 +83,8 @@ pub fn wanted(cloud: &Cloud, state: &State, before: &BTreeSet<Wanted>, now: Dura
     let mut all = BTreeSet::new();
     for guest in cloud.guests.values() {
         let gone = match guest.expunged {
-            Some(at) => guest.told_gone || now >= at + APART,
+            // A listing that did not show it before counts as the first that lacks it.
+            Some(at) => guest.told_gone || !guest.unseen_until.is_zero() || now >= at + APART,
             None => guest.told_gone && now < guest.unseen_until,
         };
         if gone || guest.vm.state.is_gone() {
