@@ -47,6 +47,9 @@
 //!    `powerdns::flush`.
 //! 10. *At most one writer per owner id*: `lease`, `powerdns_room`, `faults`.
 //!
+//! All of them but 9, whole passes long and in random histories, with other writers between every two
+//! statements: `reconcile::simulation`.
+//!
 //! That a zone stays as `rectify-zone` would leave it (design 8): `rectify`'s vectors and property tests,
 //! `rectify_random`, `rules_parents`; that a validating resolver accepts its answers: `signed`.
 //!

@@ -258,7 +258,9 @@ fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("src can be listed") {
         let path = entry.expect("src can be listed").path();
         let stem = path.file_stem().and_then(|stem| stem.to_str()).expect("names here are UTF-8");
-        if ["test", "tests"].contains(&stem) || stem.ends_with("_test") || stem.ends_with("_tests") {
+        // `fuzz` is damaged input for tests.
+        let of_tests = ["test", "tests", "fuzz"].contains(&stem);
+        if of_tests || ["_test", "_tests", "_fuzz"].iter().any(|end| stem.ends_with(end)) {
             continue;
         }
         if path.is_dir() {

@@ -22,6 +22,9 @@
 # hostile text take five minutes on a busy core.
 # The sweep over faults visits some of the points at which something can fail, by that seed;
 # CS_POWERDNS_TEST_POINTS=all visits all of them with every fault (half an hour and more).
+# CS_POWERDNS_TEST_HISTORIES=N makes more histories of the simulation (150; 30 a second on an idle core), from
+# that seed on: `CS_POWERDNS_TEST_HISTORIES=100000 tests/run.sh --no-lint --quick simulation -- --nocapture`
+# takes an hour.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=deploy/debian.sh

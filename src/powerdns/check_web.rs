@@ -38,9 +38,11 @@ struct Setting {
 
 /// Asks all of them at a time, each for at most a few seconds. `zone`: one that they should know.
 pub async fn check_web(settings: &WebSettings, zone: Option<&ZoneName>) -> Checked {
-    let asked = settings.urls.iter().map(async |url| match Web::new(url, &settings.key, settings.ca_file.as_deref()) {
-        Ok(web) => look(&web, zone).await,
-        Err(error) => refused(url, &error),
+    let asked = settings.urls.iter().map(async |url| {
+        match Web::new(url, &settings.key, settings.ca_file.as_deref()) {
+            Ok(web) => look(&web, zone).await,
+            Err(error) => refused(url, &error),
+        }
     });
     let mut all = Checked::default();
     for checked in join_all(asked).await {

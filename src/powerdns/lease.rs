@@ -17,6 +17,12 @@ impl Lease {
         self.epoch
     }
 
+    /// One that nobody has granted, for tests.
+    #[cfg(test)]
+    pub(crate) fn sample(epoch: u64) -> Self {
+        Self { epoch, holder: format!("holder {epoch}") }
+    }
+
     /// Who holds it.
     pub fn holder(&self) -> &str {
         &self.holder

@@ -35,6 +35,7 @@ mod session;
 mod settings;
 mod soa;
 mod sql;
+mod transaction;
 mod trouble;
 mod web;
 mod writer;
@@ -52,5 +53,7 @@ pub use names::NameRows;
 pub use reader::{Approval, DeepNames, HistoryLine, Reader};
 pub use schema::{ddl, schema_text_default};
 pub use settings::{Settings, TlsMode};
+#[cfg(test)]
+pub(crate) use transaction::{Lines, Transaction, carry_out};
 pub use web::{WebError, WebSettings};
 pub use writer::{Committed, Writer};

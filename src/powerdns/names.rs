@@ -106,7 +106,7 @@ pub(super) async fn rows(
 
 /// The lines of the ledger at some names.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     /// Of all owner ids.
     pub entries: Vec<Entry>,
     /// The keys of lines of this owner id that somebody has edited into something that is no entry.

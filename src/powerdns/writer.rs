@@ -1,8 +1,6 @@
 //! The one write transaction.
 
-use super::{
-    Database, DbError, WriteError, changes, ledger, names, recheck, session::Session, soa, sql::text,
-};
+use super::{Database, DbError, WriteError, sql::text, transaction};
 use crate::model::{Batch, HeldSet, RecordId, Serial, ZoneId, Zones};
 
 /// What a committed batch came to.
@@ -30,9 +28,8 @@ impl Writer {
     /// loses the outcome.
     ///
     /// Order: guarded deletes, new TTLs, empty non-terminals out, inserts, empty non-terminals in, order
-    /// names; the locking re-read of rows and entries; ledger, history, budget; serials by zone id; the fence; COMMIT. Under
-    /// READ COMMITTED what an operator inserted before the re-read is seen by it, what he inserts after it
-    /// arrives beside ours.
+    /// names; the locking re-read of rows and entries; ledger, history, budget; serials by zone id; the
+    /// fence; COMMIT.
     pub async fn commit(&self, batch: &Batch, zones: &Zones) -> Result<Committed, WriteError> {
         if batch.is_empty() && batch.losses == 0 {
             return Ok(Committed::default());
@@ -58,7 +55,8 @@ impl Writer {
     async fn transact(&self, batch: &Batch, zones: &Zones) -> Result<Committed, WriteError> {
         let mut session = self.database.session().await?;
         session.begin().await?;
-        let done = match self.run(&mut session, batch, zones).await {
+        let owner = &self.database.settings().owner;
+        let done = match transaction::carry_out(&mut session, owner, self.epoch, batch, zones).await {
             Ok(done) => done,
             Err(error) => {
                 session.roll_back().await;
@@ -74,59 +72,6 @@ impl Writer {
             self.database.prune_history(&mut session).await;
         }
         Ok(done)
-    }
-
-    async fn run(
-        &self,
-        session: &mut Session,
-        batch: &Batch,
-        zones: &Zones,
-    ) -> Result<Committed, WriteError> {
-        let owner = &self.database.settings().owner;
-        changes::delete(session, &batch.deletes).await?;
-        changes::retime(session, &batch.retimes).await?;
-        changes::delete_ents(session, &batch.ents_out).await?;
-        changes::insert(session, &batch.inserts).await?;
-        changes::insert(session, &batch.ents_in).await?;
-        changes::reorder(session, &batch.reorders).await?;
-
-        let (ids, known) = self.reread(session, batch).await?;
-
-        ledger::end(session, &batch.endings).await?;
-        ledger::put(session, owner, &batch.puts, &ids, &known).await?;
-        if batch.losses > 0 {
-            ledger::use_budget(session, owner, batch.losses).await?;
-        }
-        let serials = soa::bump(session, &batch.zones(), &batch.lowered, zones).await?;
-
-        let sql = "UPDATE cs_powerdns_owner SET fence = fence + 1 WHERE owner_id = ? AND epoch = ?";
-        let values = vec![text(owner), self.epoch.into()];
-        match session.run("fencing", sql, values).await? {
-            1 => Ok(Committed { serials, ids }),
-            _ => Err(WriteError::Fenced),
-        }
-    }
-
-    /// Reads the batch's names again, locking them, and finds the record ids of its entries, and which of
-    /// these the ledger has already. Rows come first: whoever else changes both takes them in that order.
-    async fn reread(
-        &self,
-        session: &mut Session,
-        batch: &Batch,
-    ) -> Result<(Vec<RecordId>, Vec<bool>), WriteError> {
-        let seen = batch.seen.iter().map(|seen| &seen.name);
-        let put = batch.puts.iter().map(|put| &put.entry.name);
-        let names = names::sorted(seen.chain(put).cloned());
-        let rows = names::rows(session, &names, true).await?;
-        if let Some(difference) = recheck::difference(batch, &rows) {
-            return Err(WriteError::Conflict(difference));
-        }
-        let lines = names::entries(session, &names, &self.database.settings().owner, true).await?;
-        if let Some(difference) = recheck::entry_difference(batch, &lines.entries) {
-            return Err(WriteError::Conflict(difference));
-        }
-        let ids = recheck::record_ids(&batch.puts, &rows).map_err(WriteError::Conflict)?;
-        Ok((ids, recheck::known(batch, &lines).map_err(WriteError::Conflict)?))
     }
 
     /// Lets a held set through, for the verb `approve`. It changes no row and no entry, so it needs no

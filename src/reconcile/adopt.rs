@@ -6,6 +6,7 @@ use super::{
     error::EngineError,
     heritage::Heritage,
     report::Report,
+    servers::{Api, Tables},
     settle::Prepared,
     tasks,
     verb::{VerbError, again, patiently},
@@ -89,6 +90,15 @@ const FENCED: u32 = 8;
 /// What adopting comes to at each name; what is written stands in the transaction.
 type Told = HashMap<OwnerName, Adoption>;
 
+impl<A: Api, T: Tables> Engine<A, T> {
+    /// VMs that only the older service's table knows have to be proved gone like those of the ledger.
+    pub(super) fn expect_heritage(&mut self) {
+        for vm in self.heritage.iter().flat_map(Heritage::vms) {
+            self.world.note_vm(vm);
+        }
+    }
+}
+
 impl Engine {
     /// Reads everything, then adopts: for [`Aim::Adopt`](super::Aim::Adopt).
     pub async fn run_adopt(mut self) -> Result<Report, EngineError> {
@@ -110,13 +120,6 @@ impl Engine {
         self.report.adopted.unreadable = mapping.unreadable;
         self.heritage = Some(Heritage::new(mapping));
         Ok(())
-    }
-
-    /// VMs that only the older service's table knows have to be proved gone like those of the ledger.
-    pub(super) fn expect_heritage(&mut self) {
-        for vm in self.heritage.iter().flat_map(Heritage::vms) {
-            self.world.note_vm(vm);
-        }
     }
 
     /// Adopts, once everything is known.

@@ -1,11 +1,11 @@
 //! From decisions to the transaction that carries them: what `rectify` adds, and how much fits. Settling
 //! and the verbs that write rows share it.
 
-use super::deep::Deep;
+use super::{deep::Deep, servers::Reads};
 use crate::{
     model::{Batch, OwnerName, Row, Zone, Zones},
     plan::{self, Decision, MAX_ROWS},
-    powerdns::{DbError, NameRows, Reader},
+    powerdns::{DbError, NameRows},
     rectify::{Below, Change, Decided, Footing, Rectified, children_to_read, rectify},
 };
 use std::{
@@ -40,7 +40,7 @@ pub fn around<'a>(zones: &Zones, names: impl Iterator<Item = &'a OwnerName>) -> 
 /// Packs as many decisions as one transaction has room for. `read` holds their names and those
 /// [`around`] them.
 pub async fn load(
-    reader: &Reader,
+    reader: &impl Reads,
     deep: &mut Deep,
     zones: &Zones,
     all: Vec<(OwnerName, Decision)>,
@@ -66,7 +66,7 @@ pub async fn load(
 }
 
 async fn transaction(
-    reader: &Reader,
+    reader: &impl Reads,
     deep: &mut Deep,
     zones: &Zones,
     decisions: &[(OwnerName, Decision)],
@@ -89,7 +89,7 @@ const FEW: usize = 8;
 /// What `rectify-zone` would make of the changes, with as little read of what is below their names as it
 /// takes to tell.
 async fn rectify_all(
-    reader: &Reader,
+    reader: &impl Reads,
     deep: &Deep,
     changes: &[(&Zone, Change<'_>)],
 ) -> Result<Vec<Rectified>, DbError> {

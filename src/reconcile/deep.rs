@@ -2,17 +2,19 @@
 //! its last record becomes an empty non-terminal. In the reverse trees only those with a label that no
 //! address has; the others are asked for one by one (`rectify::children_of`).
 
+use super::servers::Reads;
 use crate::{
     model::{OwnerName, RecordId, Zone, ZoneId},
-    powerdns::{DbError, DeepNames, Reader},
+    powerdns::{DbError, DeepNames},
     rectify::is_enumerated,
 };
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     iter::from_fn,
     ops::Bound,
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// Rows commit in another order than they take their ids: those of this last while are read again, but no
 /// more than so many. What a larger or longer transaction hides from us the next resync shows.
@@ -90,7 +92,7 @@ impl Deep {
 
     /// Learns of the rows that have come since the last reading: what an operator puts below a name of ours
     /// must count when that goes, not only after the next resync. Costs what has come, not what the zone has.
-    pub async fn catch_up(&mut self, reader: &Reader, zone: &Zone) -> Result<(), DbError> {
+    pub async fn catch_up(&mut self, reader: &impl Reads, zone: &Zone) -> Result<(), DbError> {
         let now = Instant::now();
         let since = self.0.get_mut(&zone.id).map(|known| known.since(now));
         let read = reader.deep_names(zone, since).await?;

@@ -9,6 +9,7 @@ use super::{
     heritage::Heritage,
     losses::PendingLosses,
     report::Report,
+    servers::{Api, Reads, Tables},
     settle::{Overlay, Settler},
     survey::unadopted,
     tasks::Tasks,
@@ -22,16 +23,19 @@ use crate::{
     model::{OwnerName, ReadSeq, Row, Serial, ZoneId},
     observe::Board,
     plan,
-    powerdns::{Database, DbError, Lease, Writer},
+    powerdns::{Database, DbError, Lease},
     queue::{DirtyNames, DirtyVms, Moment, Priority, Resync},
     trigger::Delivery,
 };
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 /// What a run is for.
@@ -67,11 +71,11 @@ pub struct Settings {
 }
 
 /// What the engine is put together from.
-pub struct Parts {
+pub struct Parts<A = Client, T = Database> {
     /// The API.
-    pub client: Client,
+    pub client: A,
     /// The database.
-    pub database: Database,
+    pub database: T,
     /// For HTTP to read.
     pub board: Arc<Board>,
     /// Counters.
@@ -84,11 +88,11 @@ pub struct Parts {
 
 /// See the module.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state machine")]
-pub struct Engine {
+pub struct Engine<A: Api = Client, T: Tables = Database> {
     pub(super) settings: Settings,
     pub(super) world: World,
-    pub(super) settler: Settler,
-    pub(super) writer: Option<(Writer, Lease)>,
+    pub(super) settler: Settler<T::Reader>,
+    pub(super) writer: Option<(T::Writer, Lease)>,
     /// The cloud that the key sees and that this owner id is bound to.
     pub(super) bound: Option<String>,
     /// The cloud that the key sees.
@@ -136,14 +140,15 @@ pub struct Engine {
     pub(super) heritage: Option<Heritage>,
     pub(super) with_entries: BTreeSet<OwnerName>,
     pub(super) report: Report,
-    pub(super) tasks: Tasks,
-    pub(super) database: Database,
+    pub(super) tasks: Tasks<A, T::Reader>,
+    pub(super) database: T,
     pub(super) board: Arc<Board>,
     pub(super) metrics: Arc<Metrics>,
     deliveries: mpsc::Receiver<Delivery>,
     tenure: mpsc::Receiver<super::Tenure>,
     started: Instant,
-    dice: u64,
+    /// For jitter.
+    pub(super) dice: u64,
 }
 
 /// How long one-shot verbs wait for servers that are down (design 12).
@@ -155,9 +160,9 @@ pub(super) const ZONES_EVERY: Duration = Duration::from_secs(30);
 /// A reading of zones or owners that failed is done again no sooner.
 pub(super) const AGAIN: Duration = Duration::from_secs(2);
 
-impl Engine {
+impl<A: Api, T: Tables> Engine<A, T> {
     /// Puts the engine together.
-    pub fn new(settings: Settings, parts: Parts) -> Self {
+    pub fn new(settings: Settings, parts: Parts<A, T>) -> Self {
         let Parts { client, database, board, metrics, deliveries, tenure } = parts;
         let settler = Settler {
             reader: database.reader(),

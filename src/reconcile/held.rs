@@ -3,6 +3,7 @@
 use super::{
     engine::{AGAIN, Aim, Engine, proofs_are_had},
     error::EngineError,
+    servers::{Api, Reads, Tables, Writes},
     work::NAMES,
 };
 use crate::{
@@ -57,7 +58,7 @@ pub fn through(set: HeldSet) -> String {
     format!("to let it through: cs-powerdns approve {set}")
 }
 
-impl Engine {
+impl<A: Api, T: Tables> Engine<A, T> {
     /// Weighs what nobody announced, once everything else is done: all of it goes, or all of it is held.
     pub(super) async fn settle_losses(&mut self) -> Result<bool, EngineError> {
         let settled = self.audited && self.audit.is_none() && !self.resync.is_running();

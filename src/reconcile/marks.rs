@@ -1,13 +1,16 @@
 //! What events say: marks, resolved through the inventory's indexes.
 
-use super::engine::Engine;
+use super::{
+    engine::Engine,
+    servers::{Api, Tables},
+};
 use crate::{
     model::{Mark, VmId},
     queue::Urgency,
     trigger::{Arrival, Delivery},
 };
 
-impl Engine {
+impl<A: Api, T: Tables> Engine<A, T> {
     pub(super) fn take_delivery(&mut self, delivery: Delivery) {
         let now = self.now();
         match &delivery.arrival {

@@ -24,7 +24,10 @@ mod notes;
 mod purge;
 mod release;
 mod report;
+mod servers;
 mod settle;
+#[cfg(test)]
+mod simulation;
 mod survey;
 mod tasks;
 mod tenure;

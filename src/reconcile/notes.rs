@@ -5,6 +5,7 @@ use super::{
     deep::Whole,
     engine::{AGAIN, Aim, Engine, ZONES_EVERY},
     error::EngineError,
+    servers::{Api, Tables},
     tasks::{Failure, Note, ReadZones},
     world::Applied,
 };
@@ -21,6 +22,7 @@ use std::{
     collections::HashSet,
     time::{Instant, SystemTime},
 };
+use tokio::time;
 
 /// The names of which the board does not say who waits for them: settling one says it.
 fn shown_wrongly(board: &Board, waiting: &Waiters) -> Vec<OwnerName> {
@@ -40,7 +42,7 @@ fn shown_wrongly(board: &Board, waiting: &Waiters) -> Vec<OwnerName> {
     names
 }
 
-impl Engine {
+impl<A: Api, T: Tables> Engine<A, T> {
     pub(super) async fn take_note(&mut self, note: Note) -> Result<(), EngineError> {
         match note {
             Note::Looked { asked, read, answer } => self.take_looked(asked, read, answer),
@@ -384,7 +386,7 @@ impl Engine {
     }
 
     fn take_deep(&mut self, names: Vec<(ZoneId, Whole)>) {
-        let now = Instant::now();
+        let now = time::Instant::now();
         for (zone, names) in names {
             self.settler.deep.replace(zone, names, now);
         }

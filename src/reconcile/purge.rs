@@ -13,10 +13,8 @@ use crate::{
     plan::{self, Plan, PurgeState},
     powerdns::{NameRows, Reader, WriteError, Writer},
 };
-use std::{
-    collections::{BTreeSet, HashSet},
-    time::Instant,
-};
+use std::collections::{BTreeSet, HashSet};
+use tokio::time::Instant;
 
 /// What to purge.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@
 use super::{
     carry::{self, Load},
     deep::Deep,
+    servers::{Reads, Writes},
     world::World,
 };
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
         VmId, Zone, ZoneId,
     },
     plan::{self, Decision, Losses, NameState, Standing},
-    powerdns::{Committed, DbError, NameRows, Reader, WriteError, Writer},
+    powerdns::{Committed, DbError, NameRows, WriteError},
 };
 use std::{
     cell::RefCell,
@@ -48,9 +49,9 @@ impl Overlay {
 }
 
 /// What settling needs besides the world.
-pub struct Settler {
+pub struct Settler<R> {
     /// Reads the database.
-    pub reader: Reader,
+    pub reader: R,
     /// Decides.
     pub settings: plan::Settings,
     /// Foreign names below ours.
@@ -61,7 +62,7 @@ pub struct Settler {
     pub approved: HashSet<HeldSet>,
 }
 
-impl Settler {
+impl<R: Reads> Settler<R> {
     /// Reads and decides these names.
     pub async fn prepare(
         &mut self,
@@ -105,7 +106,7 @@ impl Settler {
     pub async fn commit(
         &mut self,
         world: &World,
-        writer: &Writer,
+        writer: &impl Writes,
         batch: &Batch,
     ) -> Result<Committed, WriteError> {
         let committed = writer.commit(batch, &world.zones).await?;

@@ -1,12 +1,15 @@
 //! What an operator is told at each start: names that VMs want and that stand by rows that are not ours,
 //! and rows of the older service that nobody has taken over.
 
-use super::engine::{Aim, Engine};
+use super::{
+    engine::{Aim, Engine},
+    servers::{Api, Reads, Tables},
+};
 use crate::{
     metrics::chain,
     model::{Mapped, OwnerName, RecordType, Row},
     observe::Board,
-    powerdns::{DbError, NameRows, Reader},
+    powerdns::{DbError, NameRows},
 };
 use std::{
     collections::{BTreeSet, HashMap},
@@ -51,7 +54,7 @@ impl fmt::Display for Survey {
 
 /// Rows of the older service that are nobody's: how many, and the first of them. None where its table is
 /// missing or may not be read.
-pub(super) async fn unadopted(reader: Reader) -> Result<(u64, Vec<String>), DbError> {
+pub(super) async fn unadopted(reader: impl Reads) -> Result<(u64, Vec<String>), DbError> {
     let Some(mapping) = reader.mapping().await? else { return Ok((0, Vec::new())) };
     let mut by_name: HashMap<OwnerName, Vec<Mapped>> = HashMap::new();
     for line in mapping.lines {
@@ -61,7 +64,7 @@ pub(super) async fn unadopted(reader: Reader) -> Result<(u64, Vec<String>), DbEr
     names.sort_unstable();
     let (mut count, mut first) = (0, Vec::new());
     for chunk in names.chunks(NAMES) {
-        let read = reader.names(chunk).await?;
+        let read = reader.names_and_around(chunk, &[]).await?;
         for row in read.rows().iter().filter(|row| is_unadopted(row, &read, &by_name)) {
             count += 1;
             let line = format!("{} {} {} (older service)", row.name, row.rtype, row.content);
@@ -107,7 +110,7 @@ fn of_board(board: &Board) -> Survey {
     survey
 }
 
-impl Engine {
+impl<A: Api, T: Tables> Engine<A, T> {
     /// Begins the survey of this start, once everything that can be settled is.
     pub(super) fn begin_survey(&mut self) {
         if self.audited && self.audit.is_none() && !self.surveyed && self.settings.aim == Aim::Serve {

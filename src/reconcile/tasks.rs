@@ -1,11 +1,14 @@
 //! Child tasks: they read, and hand over what they read. None touches the inventory.
 
-use super::deep::Whole;
+use super::{
+    deep::Whole,
+    servers::{Api, Reads},
+};
 use crate::{
-    cloudstack::{ApiError, Client, Looked, VmListing},
+    cloudstack::{ApiError, Looked, VmListing},
     metrics::chain,
     model::{Complete, Entry, LeftBehind, Owners, ReadSeq, Row, Vm, VmId, Zone, ZoneId, Zones},
-    powerdns::{DbError, Reader},
+    powerdns::DbError,
 };
 use std::collections::HashSet;
 use tokio::{
@@ -88,9 +91,9 @@ pub enum Failure {
 }
 
 /// The child tasks, and where their notes arrive.
-pub struct Tasks {
-    client: Client,
-    reader: Reader,
+pub struct Tasks<A, R> {
+    client: A,
+    reader: R,
     notes: mpsc::Sender<Note>,
     /// Where notes arrive. Bounded: a reader waits for the engine, never the other way round.
     pub inbox: mpsc::Receiver<Note>,
@@ -106,9 +109,9 @@ pub struct Tasks {
     pub left_behind: bool,
 }
 
-impl Tasks {
+impl<A: Api, R: Reads> Tasks<A, R> {
     /// No task yet.
-    pub fn new(client: Client, reader: Reader) -> Self {
+    pub fn new(client: A, reader: R) -> Self {
         // 16 notes of at most 1000 items: a few MB at the most.
         let (notes, inbox) = mpsc::channel(16);
         Self {
@@ -216,7 +219,7 @@ impl Tasks {
 }
 
 /// All zones, and the names deep inside those that `deep` chooses.
-pub(super) async fn zones(reader: &Reader, deep: impl Fn(ZoneId) -> bool) -> Result<ReadZones, DbError> {
+pub(super) async fn zones(reader: &impl Reads, deep: impl Fn(ZoneId) -> bool) -> Result<ReadZones, DbError> {
     let zones = reader.zones().await?;
     let chosen: Vec<Zone> = zones.iter().filter(|zone| deep(zone.id)).cloned().collect();
     let names = deep_names(reader, &chosen).await?;
@@ -224,7 +227,7 @@ pub(super) async fn zones(reader: &Reader, deep: impl Fn(ZoneId) -> bool) -> Res
 }
 
 /// The names deep inside those of the zones that may be written.
-async fn deep_names(reader: &Reader, zones: &[Zone]) -> Result<Vec<(ZoneId, Whole)>, DbError> {
+async fn deep_names(reader: &impl Reads, zones: &[Zone]) -> Result<Vec<(ZoneId, Whole)>, DbError> {
     let mut names = Vec::new();
     for zone in zones.iter().filter(|zone| zone.unwritable().is_none()) {
         let read = reader.deep_names(zone, None).await?;
@@ -234,8 +237,8 @@ async fn deep_names(reader: &Reader, zones: &[Zone]) -> Result<Vec<(ZoneId, Whol
 }
 
 async fn resync(
-    client: &Client,
-    reader: &Reader,
+    client: &impl Api,
+    reader: &impl Reads,
     notes: &mpsc::Sender<Note>,
     read: ReadSeq,
     fresh: &HashSet<ZoneId>,
@@ -286,7 +289,7 @@ async fn resync(
 }
 
 async fn list(
-    client: &Client,
+    client: &impl Api,
     notes: &mpsc::Sender<Note>,
     read: ReadSeq,
 ) -> Result<Complete<VmListing>, Failure> {

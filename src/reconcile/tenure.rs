@@ -4,11 +4,12 @@ use super::{
     Tenure,
     engine::{AGAIN, Aim, Engine},
     error::EngineError,
+    servers::{Api, Reads, Tables},
 };
 use crate::{metrics::chain, powerdns::Bound, queue::Moment};
 use std::time::Instant;
 
-impl Engine {
+impl<A: Api, T: Tables> Engine<A, T> {
     /// The right cloud (design 7): binds the owner id at the first run, refuses another cloud ever after.
     pub(super) async fn check_cloud(&mut self, cloud: &str) -> Result<(), EngineError> {
         let other = |bound: &str, owner: &str| EngineError::OtherCloud {

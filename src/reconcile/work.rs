@@ -4,6 +4,7 @@ use super::{
     engine::{Aim, Engine},
     error::EngineError,
     held::through,
+    servers::{Api, Tables},
     settle::Prepared,
     tasks,
 };
@@ -16,6 +17,7 @@ use crate::{
     queue::Priority,
 };
 use std::{collections::HashMap, time::Instant};
+use tokio::time;
 
 /// Names of one reading. With the apexes above them they fit into one list of 500 (design 8), and with
 /// two addresses each into one transaction of 1000 rows.
@@ -27,7 +29,7 @@ const IDS: usize = 200;
 /// How often the same names are planned again at once before they wait.
 const REPLANS: u32 = 3;
 
-impl Engine {
+impl<A: Api, T: Tables> Engine<A, T> {
     /// Begins the readings that are due.
     pub(super) fn start_work(&mut self) {
         let now = self.now();
@@ -44,7 +46,7 @@ impl Engine {
             self.board.begin_pass(Instant::now());
             self.zones_begun = now;
             // Half of the interval: each resync in its turn reads zones whole, those asked for do not.
-            let fresh = self.settler.deep.fresh(self.settings.resync_interval / 2, Instant::now());
+            let fresh = self.settler.deep.fresh(self.settings.resync_interval / 2, time::Instant::now());
             self.tasks.resync(read, fresh, self.may_write(), self.settings.aim != Aim::Serve);
         }
         if self.owners_wanted
@@ -157,7 +159,7 @@ impl Engine {
 
     /// These names in loads that one transaction is likely to have room for, the last one first. A group
     /// weighs what its members do: what does not fit is read and decided once more.
-    fn loads(&self, names: Vec<OwnerName>) -> impl Iterator<Item = Vec<OwnerName>> + use<> {
+    fn loads(&self, names: Vec<OwnerName>) -> impl Iterator<Item = Vec<OwnerName>> + use<A, T> {
         let mut loads: Vec<Vec<OwnerName>> = Vec::new();
         let mut room = 0;
         for name in names {

@@ -1,0 +1,492 @@
+//! Where everything happens: one clock, one order of events, and traps that spring in the middle of what
+//! the engine does.
+
+use super::{
+    cloud::{ApiModel, Cloud},
+    naive::{self, Wanted},
+    promises::Losses,
+    tables::{Lock, State},
+    transaction::TablesModel,
+};
+use crate::{
+    desired,
+    metrics::{Metrics, chain},
+    model::{Entry, HeldSet, Mark, Ttl, VmId, VmState},
+    observe::Board,
+    plan::{self, Mode},
+    powerdns::Lease,
+    reconcile::{Aim, Engine, Parts, Settings, Tenure},
+    trigger::{Arrival, Delivery},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+use tokio::{
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+/// The time between two listings that prove an absence.
+pub const APART: Duration = Duration::from_secs(10);
+const UNSEEN: Duration = Duration::from_secs(9);
+const RESYNC: Duration = Duration::from_secs(60);
+
+/// A moment in what the engine does, at which others may act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Point {
+    /// The API is asked, and its answer arrives.
+    Ask,
+    Hear,
+    /// The tables are read, and the answer arrives.
+    Read,
+    Got,
+    /// A statement of a transaction.
+    Write,
+    /// Its COMMIT, and the answer to that.
+    Commit,
+    Done,
+}
+
+impl Point {
+    pub const WORDS: [(&'static str, Self); 7] = [
+        ("ask", Self::Ask),
+        ("hear", Self::Hear),
+        ("read", Self::Read),
+        ("got", Self::Got),
+        ("write", Self::Write),
+        ("commit", Self::Commit),
+        ("done", Self::Done),
+    ];
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weather {
+    Fair,
+    /// It fails, and may succeed later.
+    Foul,
+    /// It is refused.
+    Refused,
+}
+
+/// `at write 3: ...`: what happens at the third such point from now on.
+#[derive(Debug, Clone)]
+struct Trap {
+    point: Point,
+    left: u32,
+    what: String,
+}
+
+/// What a controller can know.
+#[derive(Debug, Default)]
+pub struct Knowledge {
+    /// Its look-ups: of whom, begun when, answered when.
+    looks: Vec<(VmId, Duration, Duration)>,
+    /// Since when it has been at the tables without a pause in which it could have taken an answer, and
+    /// until when.
+    busy: (Duration, Duration),
+}
+
+impl Knowledge {
+    pub fn heard(&mut self, of: &[VmId], begun: Duration, now: Duration) {
+        self.looks.extend(of.iter().map(|vm| (*vm, begun, now)));
+    }
+
+    pub fn is_busy(&mut self, from: Duration, upto: Duration) {
+        if from > self.busy.1 {
+            self.busy.0 = from;
+        }
+        self.busy.1 = self.busy.1.max(upto);
+    }
+
+    /// When the latest look at a VM began that it has surely taken: nothing older counts from then on.
+    pub fn latest(&self, vm: VmId) -> Option<Duration> {
+        let taken = self.looks.iter().filter(|(of, _, heard)| *of == vm && *heard < self.busy.0);
+        taken.map(|(_, begun, _)| *begun).max()
+    }
+}
+
+/// How much has happened.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Happened {
+    /// Lines of histories, those of traps included.
+    pub acts: u64,
+    /// Requests, statements, and answers to them.
+    pub steps: u64,
+    pub commits: u64,
+    /// Transactions that did not commit, or of which nobody heard that they did.
+    pub conflicts: u64,
+    pub fenced: u64,
+    pub failed: u64,
+    pub lost: u64,
+    /// Entries of held sets that were approved.
+    pub held: u64,
+}
+
+impl Happened {
+    pub fn add(&mut self, other: &Self) {
+        let Self { acts, steps, commits, conflicts, fenced, failed, lost, held } = *other;
+        self.acts += acts;
+        self.steps += steps;
+        self.commits += commits;
+        self.conflicts += conflicts;
+        self.fenced += fenced;
+        self.failed += failed;
+        self.lost += lost;
+        self.held += held;
+    }
+}
+
+/// A controller.
+pub struct Slot {
+    tenure: mpsc::Sender<Tenure>,
+    deliveries: mpsc::Sender<Delivery>,
+    engine: JoinHandle<()>,
+}
+
+/// What there is, and what has happened.
+pub struct Scene {
+    pub cloud: Cloud,
+    pub state: State,
+    pub next_row: u64,
+    pub locks: BTreeMap<Lock, u64>,
+    pub transactions: u64,
+    /// Edits that wait for a lock.
+    waiting: Vec<String>,
+    traps: Vec<Trap>,
+    slots: Vec<Slot>,
+    holder: usize,
+    started: Instant,
+    /// What was wanted, since when.
+    pub wanted: Vec<(Duration, BTreeSet<Wanted>)>,
+    /// When an account's network domain or a zone came or went last: who knows of it, nobody can tell.
+    pub unsettled: Option<Duration>,
+    pub knowledge: BTreeMap<u64, Knowledge>,
+    engines: u64,
+    pub losses: Losses,
+    /// The first promise that was broken.
+    pub broken: Option<String>,
+    pub happened: Happened,
+    pub trace: Vec<String>,
+}
+
+impl Scene {
+    pub fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    pub fn tell(&mut self, line: impl FnOnce() -> String) {
+        let at = self.now().as_millis();
+        self.trace.push(format!("{at:>7} {}", line()));
+    }
+
+    /// Notes that a controller has been at the tables since then.
+    pub fn busy(&mut self, engine: u64, since: Duration) {
+        let now = self.now();
+        self.knowledge.entry(engine).or_default().is_busy(since, now);
+    }
+
+    /// Notes what is wanted now.
+    pub fn watch(&mut self) {
+        let now = self.now();
+        let none = BTreeSet::new();
+        let before = self.wanted.last().map_or(&none, |(_, wanted)| wanted);
+        let wanted = naive::wanted(&self.cloud, &self.state, before, now);
+        if self.wanted.last().is_none_or(|(_, before)| *before != wanted) {
+            self.wanted.push((now, wanted));
+        }
+    }
+
+    pub fn breaks(&mut self, what: String) {
+        self.tell(|| format!("BROKEN: {what}"));
+        self.broken.get_or_insert(what);
+    }
+
+    /// One line of a history; false: it has to wait for a lock.
+    fn act(&mut self, line: &str) -> bool {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let now = self.now();
+        match words[0] {
+            "vm" => self.cloud.set_vm(&words[1..]),
+            "destroy" | "recover" => {
+                let state = if words[0] == "destroy" { VmState::Destroyed } else { VmState::Live };
+                if let Some(guest) = self.cloud.guest(words[1]) {
+                    guest.vm.state = state;
+                }
+            }
+            "expunge" => {
+                if let Some(guest) = self.cloud.guest(words[1]) {
+                    guest.expunged.get_or_insert(now);
+                }
+            }
+            "vanish" => {
+                for guest in self.cloud.guests.values_mut() {
+                    guest.expunged.get_or_insert(now);
+                }
+            }
+            // Never so long that two listings could see it.
+            "unseen" => {
+                if let Some(guest) = self.cloud.guest(words[1]) {
+                    guest.unseen_until = now + UNSEEN;
+                }
+            }
+            "account" => match words[2] {
+                "hidden" => _ = self.cloud.hidden.insert(words[1].to_owned()),
+                "listed" => _ = self.cloud.hidden.remove(words[1]),
+                suffix => {
+                    self.unsettled = Some(now);
+                    let suffix = (suffix != "-").then(|| super::text::name(suffix));
+                    self.cloud.accounts.insert(words[1].to_owned(), suffix);
+                }
+            },
+            "tell" | "tell-gone" => {
+                let said_gone = words[0] == "tell-gone";
+                if let Some(guest) = self.cloud.guest(words[1]) {
+                    guest.told = true;
+                    guest.told_gone |= said_gone;
+                }
+                let id = super::cloud::id(words[1].parse().unwrap());
+                self.deliver(Arrival::Marks(vec![Mark::Vm { id, said_gone }]));
+            }
+            "tell-account" => {
+                let id = super::cloud::account_id(words[1]);
+                self.deliver(Arrival::Marks(vec![Mark::Account { id, said_gone: false }]));
+            }
+            "resync" => self.deliver(Arrival::Marks(vec![Mark::Resync])),
+            "assigned" => self.deliver(Arrival::Assigned),
+            "approve" => {
+                let sets: Vec<HeldSet> = self.state.entries.values().filter_map(|entry| entry.held).collect();
+                self.happened.held += sets.len() as u64;
+                self.state.approvals.extend(sets.into_iter().map(|set| (set, now)));
+            }
+            word => {
+                if word.ends_with("zone") {
+                    self.unsettled = Some(now);
+                }
+                let (state, locks, next) = (&mut self.state, &self.locks, &mut self.next_row);
+                if !state.edit(&words, next, |lock| locks.contains_key(&lock)) {
+                    self.waiting.push(line.to_owned());
+                    return false;
+                }
+            }
+        }
+        self.watch();
+        true
+    }
+
+    fn deliver(&mut self, arrival: Arrival) {
+        let (delivery, _) = Delivery::new(arrival);
+        // A full channel is a lost event.
+        let _ = self.slots[self.holder].deliveries.try_send(delivery);
+    }
+
+    /// The lease goes to another controller.
+    fn grant(&mut self, to: usize, told: bool) -> bool {
+        if self.locks.contains_key(&Lock::Owner) {
+            return false;
+        }
+        self.state.epoch += 1;
+        let before = std::mem::replace(&mut self.holder, to);
+        if told && before != to {
+            let _ = self.slots[before].tenure.try_send(Tenure::Lost);
+        }
+        let lease = Lease::sample(self.state.epoch);
+        let _ = self.slots[to].tenure.try_send(Tenure::Held(lease));
+        self.deliver(Arrival::Assigned);
+        true
+    }
+
+    /// A transaction has ended: those who waited for its locks go on.
+    pub fn unlock(&mut self, transaction: u64) {
+        self.locks.retain(|_, holder| *holder != transaction);
+    }
+
+    /// Sets nobody any more trap.
+    pub fn calm(&mut self) {
+        self.traps.clear();
+    }
+
+    /// Whether no promise is broken, and both controllers live.
+    pub fn sound(&mut self) -> Result<(), String> {
+        match self.broken.take() {
+            Some(broken) => Err(broken),
+            None if self.slots.iter().any(|slot| slot.engine.is_finished()) => {
+                Err("a controller has ended by itself".to_owned())
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.state.entries.values()
+    }
+}
+
+/// The handle that everybody has.
+#[derive(Clone)]
+pub struct Stage(Arc<Mutex<Scene>>);
+
+impl Stage {
+    /// Two controllers, the first of which has the lease.
+    pub fn open() -> Self {
+        let scene = Scene {
+            cloud: Cloud::new(),
+            state: State::new(),
+            next_row: 100,
+            locks: BTreeMap::new(),
+            transactions: 0,
+            waiting: vec![],
+            traps: vec![],
+            slots: vec![],
+            holder: 0,
+            started: Instant::now(),
+            wanted: vec![],
+            unsettled: None,
+            knowledge: BTreeMap::new(),
+            engines: 0,
+            losses: Losses::default(),
+            broken: None,
+            happened: Happened::default(),
+            trace: vec![],
+        };
+        let stage = Self(Arc::new(Mutex::new(scene)));
+        for nth in 0..2 {
+            let slot = stage.start(nth);
+            stage.lock().slots.push(slot);
+        }
+        stage.lock().grant(0, true);
+        stage.lock().watch();
+        stage
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, Scene> {
+        self.0.lock().unwrap()
+    }
+
+    fn start(&self, nth: usize) -> Slot {
+        let (tenure_in, tenure) = mpsc::channel(64);
+        let (deliveries_in, deliveries) = mpsc::channel(64);
+        let plan = plan::Settings {
+            owner: "default".into(),
+            ttl: Ttl(60),
+            mode: Mode::Sync,
+            recreate: true,
+            max_loss_percent: 30,
+        };
+        let common_zone = Some(super::text::name("c.org"));
+        let settings = Settings {
+            aim: Aim::Serve,
+            desired: desired::Settings { common_zone, ..desired::Settings::default() },
+            plan,
+            adopt: None,
+            unexplained: false,
+            resync_interval: RESYNC,
+            resync_min_interval: APART,
+        };
+        let number = {
+            let mut scene = self.lock();
+            scene.engines += 1;
+            scene.engines
+        };
+        let parts = Parts {
+            client: ApiModel(self.clone(), number),
+            database: TablesModel(self.clone(), number),
+            board: Arc::new(Board::new(std::time::Instant::now())),
+            metrics: Arc::new(Metrics::default()),
+            deliveries,
+            tenure,
+        };
+        let mut engine = Engine::new(settings, parts);
+        let stage = self.clone();
+        engine.dice = 2 * (nth as u64) + 1;
+        let engine = tokio::spawn(async move {
+            if let Err(error) = engine.run(CancellationToken::new()).await {
+                stage.lock().breaks(format!("a controller has ended: {}", chain(&error)));
+            }
+        });
+        Slot { tenure: tenure_in, deliveries: deliveries_in, engine }
+    }
+
+    /// One line of a history.
+    pub fn act(&self, line: &str) {
+        let mut scene = self.lock();
+        scene.happened.acts += 1;
+        scene.tell(|| line.to_owned());
+        if let Some((at, what)) = line.split_once(": ") {
+            let words: Vec<&str> = at.split_whitespace().collect();
+            let point = Point::WORDS.iter().find(|(word, _)| *word == words[1]).unwrap().1;
+            scene.traps.push(Trap { point, left: words[2].parse().unwrap(), what: what.to_owned() });
+            return;
+        }
+        let (holder, other) = (scene.holder, 1 - scene.holder);
+        let done = match line {
+            "take-over" => scene.grant(other, true),
+            "take-over untold" => scene.grant(other, false),
+            "crash" => {
+                drop(scene);
+                let fresh = self.start(holder);
+                let mut scene = self.lock();
+                let dead = std::mem::replace(&mut scene.slots[holder], fresh);
+                dead.engine.abort();
+                // Its lease runs out. Its locks go when the server notices.
+                if !scene.grant(other, false) {
+                    scene.waiting.push("take-over untold".to_owned());
+                }
+                return;
+            }
+            line => {
+                scene.act(line);
+                return;
+            }
+        };
+        if !done {
+            scene.waiting.push(line.to_owned());
+        }
+    }
+
+    /// Those who waited for a lock go on.
+    pub fn wake(&self) {
+        let waiting = std::mem::take(&mut self.lock().waiting);
+        for line in waiting {
+            self.act(&line);
+        }
+    }
+
+    /// The engine is at one of its points: time passes, and others act.
+    pub async fn call(&self, point: Point, what: &str) -> Weather {
+        let (mut weather, mut slow, mut acts) = (Weather::Fair, Duration::from_millis(1), vec![]);
+        {
+            let mut scene = self.lock();
+            scene.happened.steps += 1;
+            scene.tell(|| format!("    {point:?} {what}"));
+            let mut sprung = vec![];
+            scene.traps.retain_mut(|trap| {
+                let here = trap.point == point;
+                if here && trap.left == 0 {
+                    sprung.push(trap.what.clone());
+                    return false;
+                }
+                trap.left -= u32::from(here);
+                true
+            });
+            for what in sprung {
+                scene.tell(|| format!("      {what}"));
+                match what.split_once(' ') {
+                    _ if what == "fails" => weather = Weather::Foul,
+                    _ if what == "refused" => weather = Weather::Refused,
+                    Some(("slow", seconds)) => slow += Duration::from_secs(seconds.parse().unwrap()),
+                    _ => acts.push(what),
+                }
+            }
+        }
+        for what in acts {
+            self.act(&what);
+        }
+        sleep(slow).await;
+        weather
+    }
+}
