@@ -24,7 +24,7 @@
 # CS_POWERDNS_TEST_POINTS=all visits all of them with every fault (half an hour and more).
 # CS_POWERDNS_TEST_HISTORIES=N makes more histories of the simulation (150; 30 a second on an idle core), from
 # that seed on: `CS_POWERDNS_TEST_HISTORIES=100000 tests/run.sh --no-lint --quick simulation -- --nocapture`
-# takes an hour.
+# takes an hour. CS_POWERDNS_TEST_HISTORY=FILE plays one that it has printed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=deploy/debian.sh

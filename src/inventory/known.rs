@@ -27,6 +27,11 @@ impl Known {
         self.names.owned()
     }
 
+    /// Whether this is one of them.
+    pub fn has_name(&self, name: &OwnerName) -> bool {
+        self.names.has(name.as_str())
+    }
+
     /// Everything that it can be found by.
     pub(super) fn keys(&self) -> impl Iterator<Item = Key<'_>> {
         let vm = &self.vm;

@@ -3,7 +3,7 @@
 use super::{Moment, backoff};
 use std::time::Duration;
 
-/// The next resync is no sooner than this many times the last one's duration after its end, so that
+/// The next resync is no sooner than this many times the last listing's duration after its end, so that
 /// listing takes at most a fifth of the API's time with us (design 6).
 const REST: u32 = 4;
 
@@ -15,6 +15,8 @@ pub struct Resync {
     /// Asked for, and not begun since.
     requested: Option<Moment>,
     running: Option<Moment>,
+    /// When everything was listed that the one under way lists.
+    listed: Option<Moment>,
     /// When the last good one began.
     begun: Option<Moment>,
     /// No sooner than this: the last good one's rest, or the backoff of a failed one.
@@ -30,6 +32,7 @@ impl Resync {
             min_interval,
             requested: None,
             running: None,
+            listed: None,
             begun: None,
             not_before: Moment::default(),
             failures: 0,
@@ -65,7 +68,13 @@ impl Resync {
     /// One begins. It answers every request until now.
     pub fn start(&mut self, now: Moment) {
         self.running = Some(now);
+        self.listed = None;
         self.requested = None;
+    }
+
+    /// Its listings have ended: the API is done with, the audit goes on.
+    pub fn listed(&mut self, now: Moment) {
+        self.listed = Some(now);
     }
 
     /// It has ended well.
@@ -73,7 +82,8 @@ impl Resync {
         let Some(begun) = self.running.take() else { return };
         self.begun = Some(begun);
         self.failures = 0;
-        self.not_before = now.plus(now.since(begun).saturating_mul(REST));
+        let listed = self.listed.unwrap_or(now);
+        self.not_before = now.plus(listed.since(begun).saturating_mul(REST));
     }
 
     /// It has ended without a complete listing: again after a [`backoff`], and no sooner than it has
@@ -162,6 +172,16 @@ mod tests {
         assert_eq!(resync.next_due(at(400)), Some(at(2000)));
         resync.request(at(500));
         assert_eq!(resync.next_due(at(500)), Some(at(2000)));
+    }
+
+    #[test]
+    fn a_slow_database_costs_no_rest_from_the_api() {
+        let mut resync = resync();
+        resync.start(at(0));
+        resync.listed(at(10));
+        resync.done(at(400));
+        resync.request(at(401));
+        assert_eq!(resync.next_due(at(401)), Some(at(440)));
     }
 
     #[test]

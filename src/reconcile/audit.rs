@@ -103,7 +103,9 @@ impl Audit {
         let digest = self.digest((entry.vm, entry.account), entry.kind, &entry.content);
         let sum = self.standing.entry(name).or_default();
         *sum = sum.wrapping_add(digest);
-        let claimed = world.inventory.claimants(entry.name.as_str()).next().is_some();
+        // Of its own VM: another one may have the name, too, and want nothing of it for being frozen.
+        let known = world.inventory.get(entry.vm);
+        let claimed = known.is_some_and(|known| known.has_name(&entry.name));
         if !claimed {
             world.note_kept(entry);
         }

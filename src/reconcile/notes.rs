@@ -85,6 +85,8 @@ impl<A: Api, T: Tables> Engine<A, T> {
                 ids.extend(self.world.orphans());
                 tracing::debug!(vms = listing.get().total, lacking = ids.len(), "listed");
                 self.listed = true;
+                let now = self.now();
+                self.resync.listed(now);
                 // A standby does not read the ledger: it is to be warm, not to judge.
                 self.audit = self
                     .may_write()

@@ -63,6 +63,8 @@ pub struct Cloud {
     pub accounts: BTreeMap<String, Option<OwnerName>>,
     /// Accounts that no listing has.
     pub hidden: BTreeSet<String>,
+    /// VMs of which an event has said that they are gone before there were any.
+    pub foretold: BTreeSet<VmId>,
 }
 
 pub fn id(number: u32) -> VmId {
@@ -113,7 +115,7 @@ impl Cloud {
             expunged: None,
             unseen_until: Duration::ZERO,
             told: false,
-            told_gone: false,
+            told_gone: self.foretold.contains(&id(number)),
         };
         let guest = self.guests.entry(id(number)).or_insert(fresh);
         // CloudStack never gives an id to another VM.

@@ -52,9 +52,10 @@ const SEED: u64 = 20_261_123;
 
 /// After each of a history's lines.
 const BEAT: Duration = Duration::from_millis(10);
-/// Once nothing happens any more, a resync and a failed one's backoff fit into so many rounds in a row.
+/// Once nothing happens any more, a resync, a failed one's backoff and the rest after a slow one fit into so
+/// many rounds in a row.
 const ROUND: Duration = Duration::from_secs(30);
-const AT_REST: u32 = 5;
+const AT_REST: u32 = 8;
 const PATIENCE: u32 = 60;
 
 /// Plays a history to its end. Returns what happened, statement by statement, and what was wrong.
@@ -131,6 +132,26 @@ fn shortest(mut history: Vec<String>, why: &str) -> Vec<String> {
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
+}
+
+/// `CS_POWERDNS_TEST_HISTORY=FILE` plays those of a file instead, and prints what happens.
+#[test]
+fn histories_that_once_broke_a_promise_keep_it() {
+    let file = std::env::var("CS_POWERDNS_TEST_HISTORY");
+    let text = match &file {
+        Ok(file) => std::fs::read_to_string(file).unwrap(),
+        Err(_) => include_str!("../../../fixtures/histories.txt").to_owned(),
+    };
+    for paragraph in text.split("\n\n") {
+        let lines = paragraph.lines().filter(|line| !line.starts_with('#'));
+        let (trace, ended) = play(&lines.map(str::to_owned).collect::<Vec<_>>());
+        if file.is_ok() {
+            println!("{}\n", trace.join("\n"));
+        }
+        if let Err(why) = ended {
+            panic!("{paragraph}\n{why}");
+        }
+    }
 }
 
 #[test]

@@ -245,11 +245,13 @@ impl Scene {
             },
             "tell" | "tell-gone" => {
                 let said_gone = words[0] == "tell-gone";
+                let id = super::cloud::id(words[1].parse().unwrap());
                 if let Some(guest) = self.cloud.guest(words[1]) {
                     guest.told = true;
                     guest.told_gone |= said_gone;
+                } else if said_gone {
+                    self.cloud.foretold.insert(id);
                 }
-                let id = super::cloud::id(words[1].parse().unwrap());
                 self.deliver(Arrival::Marks(vec![Mark::Vm { id, said_gone }]));
             }
             "tell-account" => {
