@@ -228,9 +228,13 @@ impl Scene {
                     guest.expunged.get_or_insert(now);
                 }
             }
-            // Never so long that two listings could see it.
+            // Never so long that two listings could see it, nor again before one must have seen the VM.
             "unseen" => {
-                if let Some(guest) = self.cloud.guest(words[1]) {
+                if let Some(guest) = self
+                    .cloud
+                    .guest(words[1])
+                    .filter(|guest| guest.unseen_until.is_zero() || now > guest.unseen_until + 4 * RESYNC)
+                {
                     guest.unseen_until = now + UNSEEN;
                 }
             }
