@@ -22,6 +22,9 @@ const PRIORITIES: [Priority; 3] = [Priority::Live, Priority::Repair, Priority::R
 /// the names that it could point at.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How many less urgent names go along with what events have marked.
+const BESIDE_LIVE: usize = 64;
+
 /// Forward and reverse names of a priority.
 type Lanes = [Lane<ZoneId, OwnerName>; 2];
 const FORWARD: usize = 0;
@@ -92,8 +95,9 @@ impl DirtyNames {
 
     /// Up to `max` names that are due, either forward or reverse ones; they are in work until
     /// [`Self::done`], [`Self::failed`] or [`Self::put_back`]. Less urgent ones fill up what the more
-    /// urgent ones leave, so that a steady stream of events does not starve an audit.
-    pub fn take(&mut self, now: Moment, max: usize) -> Vec<(OwnerName, Priority)> {
+    /// urgent ones leave, so that a steady stream of events does not starve an audit; beside what events
+    /// have marked only a few, which those hardly wait for.
+    pub fn take(&mut self, now: Moment, mut max: usize) -> Vec<(OwnerName, Priority)> {
         let mut taken = Vec::new();
         let Some((first, side)) = self.turn(now) else { return taken };
         for (nth, lanes) in self.lanes.iter_mut().enumerate().skip(first) {
@@ -102,6 +106,9 @@ impl DirtyNames {
             }
             let lane = &mut lanes[side];
             let mut group = None;
+            if first == 0 && nth == 1 {
+                max = max.min(taken.len() + BESIDE_LIVE);
+            }
             while taken.len() < max {
                 let Some((zone, due, name)) = lane.first(now, group) else { break };
                 group = Some(zone);

@@ -44,6 +44,18 @@ fn the_more_urgent_come_first_and_forward_names_before_reverse_ones() {
 }
 
 #[test]
+fn what_events_have_marked_takes_a_few_of_an_audit_along_and_no_whole_batch() {
+    let mut names = DirtyNames::new();
+    for nth in 0..300 {
+        names.mark(&name(&format!("n{nth}.org")), 1, Priority::Retime, at(0.0));
+    }
+    names.mark(&name("live.org"), 1, Priority::Live, at(1.0));
+    let taken = names.take(at(1.0), 200);
+    assert_eq!((texts(&taken)[0], taken.len()), ("live.org", 65));
+    assert_eq!(names.take(at(1.0), 200).len(), 200);
+}
+
+#[test]
 fn a_steady_stream_of_forward_names_starves_no_reverse_name() {
     let mut names = DirtyNames::new();
     names.mark(&name("1.in-addr.arpa"), 1, Priority::Live, at(0.0));
