@@ -27,6 +27,8 @@ pub struct Wish {
     pub name: OwnerName,
     pub addresses: BTreeSet<IpAddr>,
     pub targets: Vec<OwnerName>,
+    /// Names that a longer zone hides; one may be kept, and then it may be pointed at.
+    pub hidden: Vec<OwnerName>,
     pub account: AccountId,
     pub shared: bool,
 }
@@ -47,12 +49,20 @@ pub fn wishes(guest: &Guest, cloud: &Cloud, state: &State) -> Vec<Wish> {
     let mut labels = vec![(Kind::Name, guest.vm.name.to_string())];
     labels.extend(guest.vm.group.iter().map(|group| (Kind::Group, format!("{group}-{}", account.first8()))));
     let shared = guest.vm.nics[0].kind == NetworkKind::Shared;
+    let mut hidden: Vec<OwnerName> = vec![];
+    for suffix in &suffixes {
+        let at = name(&format!("{}.{suffix}", guest.vm.name));
+        if state.enclosing(at.as_str()) != state.zone_named(suffix.as_str()) {
+            hidden.push(at);
+        }
+    }
     let wish = |kind, name, addresses, targets| Wish {
         vm: guest.vm.id,
         kind,
         name,
         addresses,
         targets,
+        hidden: hidden.clone(),
         account,
         shared: shared && kind == Kind::Ptr,
     };
@@ -309,5 +319,10 @@ fn candidates(state: &State, wishes: &[Wish]) -> Vec<BTreeSet<String>> {
     }
     let shared = wishes.iter().any(|wish| wish.shared);
     let first = wishes.iter().filter(|wish| wish.shared == shared);
-    first.filter_map(confirmed).map(|target| [target].into()).collect()
+    let kept = |wish: &&Wish| {
+        let address = *wish.addresses.first().unwrap();
+        wish.hidden.iter().find(|at| stands(state, at, address)).map(ToString::to_string)
+    };
+    let all = first.clone().filter_map(confirmed).chain(first.filter_map(|wish| kept(&wish)));
+    all.map(|target| [target].into()).collect()
 }
