@@ -304,10 +304,12 @@ async fn a_topic_that_goes_and_comes_back_is_read_again_and_a_resync_finds_what_
     assert_eq!(controller.exit_code(), None, "{}", controller.output());
 }
 
-/// Tansu answers a fetch of a topic that it has forgotten without the topic's id but with a leader, and
-/// librdkafka 2.12.1 then looks for a topic without a name and dies (`rd_kafka_metadata_update_op`). Brokers that
-/// give the id back, as the protocol has it, do not come so far. The service manager starts it again, which is
-/// all that it takes: here it is the test.
+/// The program may die of SIGSEGV here, which is a defect of librdkafka (2.12.1) and not ours to mend: Tansu answers
+/// a fetch of a topic that it has forgotten without the topic's id but with a leader; librdkafka's update of its
+/// metadata (`rd_kafka_metadata_update_op`) then looks for a topic without a name, through a null pointer. Brokers
+/// that give the id back, as the protocol has it, do not lead it there. The service manager starts the program
+/// again, which is all that it takes: here the test does. No other end is taken for it, and no core is dumped,
+/// as the testbed's watchdog forbids that.
 #[tokio::test]
 async fn a_broker_that_has_lost_topic_group_and_offsets_is_joined_again() {
     let lab = Lab::new("wiped_broker").await;
@@ -417,13 +419,15 @@ async fn a_web_server_of_powerdns_behind_a_gate_goes_and_comes() {
 }
 
 /// VMs, and events about all of them at once, while the database takes nothing: it is asked now and then, not
-/// for each name, and serves them all when it takes something again.
+/// for each name, and serves them all when it takes something again. `a_try`: how many failures one try may count.
 async fn asks_for_all_names_at_once(
     test: &str,
+    a_try: f64,
     refuse: impl AsyncFn(&Lab, &TcpGate),
     accept: impl AsyncFn(&Lab, &TcpGate),
 ) {
     const VMS: usize = 300;
+    const FAILURES: &str = "cs_powerdns_settle_failures_total";
     let mut lab = Lab::new(test).await;
     lab.kafka();
     example(&lab).await;
@@ -437,18 +441,17 @@ async fn asks_for_all_names_at_once(
         lab.world().create_vm(vm(&format!("vm{at}"), &format!("10.0.{}.{}", at / 200, at % 200 + 1)));
     }
     metric_reaches(&controller, "cs_powerdns_looks_total", 1.0).await;
-    metric_reaches(&controller, "cs_powerdns_settle_failures_total", 1.0).await;
+    metric_reaches(&controller, FAILURES, 1.0).await;
     let (begun, logged) = (Instant::now(), warnings(&controller));
-    // Seven seconds have room for three or four tries, 1, 2 and 4 s apart.
+    let failed = metric(&controller, FAILURES).await.expect("a metric");
     tokio::time::sleep(Duration::from_secs(7)).await;
-    let logged = warnings(&controller) - logged;
-    let tries = begun.elapsed().as_secs() / 2 + 3;
-    assert!(
-        logged as u64 <= tries * 25,
-        "{logged} warnings in {:?}\n{}",
-        begun.elapsed(),
-        controller.output()
-    );
+    // Tries are 1, 2, 4 and 8 s apart, less up to half of it; a reading of the zones, every 30 s, adds one.
+    let (failed, seconds) =
+        (metric(&controller, FAILURES).await.expect("a metric") - failed, begun.elapsed());
+    let most = a_try * (6.0 + seconds.as_secs_f64() / 8.0);
+    assert!(failed <= most, "settling has failed {failed} times in {seconds:?}\n{}", controller.output());
+    let logged = f64::from(u32::try_from(warnings(&controller) - logged).expect("a few"));
+    assert!(logged <= most + 30.0, "{logged} warnings in {seconds:?}\n{}", controller.output());
     accept(&lab, &gate).await;
     poll("all of them are served", LONG, async || {
         let rows = lab.db.rows_of_zone("domain.com").await.map_err(|error| format!("{error:#}"))?;
@@ -464,7 +467,7 @@ async fn asks_for_all_names_at_once(
 async fn a_database_that_is_away_is_not_asked_name_by_name() {
     let away = async |_: &Lab, gate: &TcpGate| gate.set(Closed);
     let back = async |_: &Lab, gate: &TcpGate| gate.set(Open);
-    asks_for_all_names_at_once("names_away", away, back).await;
+    asks_for_all_names_at_once("names_away", 1.0, away, back).await;
 }
 
 #[tokio::test]
@@ -475,5 +478,6 @@ async fn a_database_that_refuses_every_write_is_not_asked_name_by_name() {
         lab.db.exec(refuse).await.expect("a trigger");
     };
     let empty = async |lab: &Lab, _: &TcpGate| lab.db.exec("DROP TRIGGER full").await.expect("it goes");
-    asks_for_all_names_at_once("names_refused", full, empty).await;
+    // Twenty names are tried before the trouble counts as the database's own.
+    asks_for_all_names_at_once("names_refused", 20.0, full, empty).await;
 }
