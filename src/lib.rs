@@ -55,7 +55,8 @@
 //!
 //! Beside the promises (design 8): `schemas`, every schema since 4.1; `grants`, no right too few or too many;
 //! `explain`, no statement that scans; `zone_size` and `deep_names`, no change that costs more in a large zone;
-//! `crowd`, everybody at once.
+//! `crowd`, everybody at once. That it outlives its servers and itself (design 6 and 9): `down`, `outages`,
+//! `killed`; floods and forgeries of events, `bursts`; that the older snapshot never wins, `gone`, `snapshots`.
 //!
 //! Against tenants and strangers: `abuse`, what tenants could write, a line each; `secrets`, keys in no output;
 //! `tls`, whose certificates are taken; `http`, slow and many clients; and properties of every room that reads

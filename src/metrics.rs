@@ -71,6 +71,8 @@ pub struct Api {
     pub micros: Counter,
     /// When the last answer or page arrived, seconds since 1970.
     pub last_answer: Gauge,
+    /// When a request last ended, well or badly, seconds since 1970.
+    pub last_end: Gauge,
 }
 
 /// The Kafka consumer.

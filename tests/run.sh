@@ -18,6 +18,8 @@
 # CS_POWERDNS_TEST_STEPS=N makes the random histories that rectify-zone judges longer (300 operations each,
 # on an idle core 3 a second where it judges each one, 25 where it judges several at once),
 # CS_POWERDNS_TEST_SEED=N makes others.
+# Kills: CS_POWERDNS_TEST_KILLS=N kills N controllers in each of four labs (13), at other moments by that seed.
+# CS_POWERDNS_TEST_LISTING=N lets the long listing last N seconds (15).
 # PROPTEST_CASES=N makes the property tests of the library longer (256 cases each): 20000 of those that read
 # hostile text take five minutes on a busy core.
 # The sweep over faults visits some of the points at which something can fail, by that seed;

@@ -42,6 +42,7 @@ impl Client {
             let result = self.attempt(command, params).await.and_then(|bytes| read(&bytes));
             let api = &self.shared.metrics.api;
             api.micros.add(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
+            api.last_end.set(u64::try_from(now()).unwrap_or(0));
             if result.is_err() {
                 api.errors.inc();
             }

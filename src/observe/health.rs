@@ -42,8 +42,15 @@ const IDLE: Duration = Duration::from_secs(120);
 /// that are down let attempts end badly, which is alive as well, since a restart would mend nothing.
 /// Where nothing is under way, the next reading of zones (for a standby, of the lease) must come.
 ///
-/// `page_age`: how long ago the API last answered.
-pub fn alive(pulse: &Pulse, page_age: Option<Duration>, settings: &HealthSettings, now: Instant) -> Verdict {
+/// `request_age`: how long ago a request to the API last ended, well or badly. An API that accepts and never
+/// answers lets each try of a call end after `CS_TIMEOUT`, and the call, which waits for its turn between
+/// them, later than three times that.
+pub fn alive(
+    pulse: &Pulse,
+    request_age: Option<Duration>,
+    settings: &HealthSettings,
+    now: Instant,
+) -> Verdict {
     let window = settings.api_timeout * 3;
     let age = |at| now.saturating_duration_since(at);
     let standby = matches!(pulse.role, Role::Standby { .. });
@@ -55,7 +62,7 @@ pub fn alive(pulse: &Pulse, page_age: Option<Duration>, settings: &HealthSetting
         return no(format!("nothing has begun for {} s", idle.as_secs()));
     }
     let attempt_age = age(pulse.sign);
-    if attempt_age <= window || page_age.is_some_and(|age| age <= window) {
+    if attempt_age <= window || request_age.is_some_and(|age| age <= window) {
         return yes("at work");
     }
     no(format!("nothing has ended and no page has come for {} s", attempt_age.as_secs()))

@@ -44,9 +44,9 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// How long ago the API last answered, if it ever did.
-    fn page_age(&self) -> Option<Duration> {
-        let last = self.metrics.api.last_answer.get();
+    /// How long ago a request to the API last ended, if one ever did.
+    fn request_age(&self) -> Option<Duration> {
+        let last = self.metrics.api.last_end.get();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         (last > 0).then(|| Duration::from_secs(now.saturating_sub(last)))
     }
@@ -123,7 +123,7 @@ fn code(ok: bool) -> StatusCode {
 async fn healthz(State(shared): State<Shared>) -> impl IntoResponse {
     let observed = &shared.observed;
     let pulse = observed.board.pulse();
-    let verdict = alive(&pulse, observed.page_age(), &observed.settings, Instant::now());
+    let verdict = alive(&pulse, observed.request_age(), &observed.settings, Instant::now());
     (code(verdict.ok), body("healthy", &verdict, &pulse))
 }
 
@@ -143,7 +143,7 @@ async fn metrics(State(shared): State<Shared>) -> Response {
 
 async fn status(State(shared): State<Shared>) -> Response {
     walk(shared, |observed| {
-        let status = Status::read(observed, observed.page_age(), Instant::now());
+        let status = Status::read(observed, observed.request_age(), Instant::now());
         axum::Json(status).into_response()
     })
     .await
@@ -151,7 +151,7 @@ async fn status(State(shared): State<Shared>) -> Response {
 
 async fn index(State(shared): State<Shared>) -> Response {
     walk(shared, |observed| {
-        let status = Status::read(observed, observed.page_age(), Instant::now());
+        let status = Status::read(observed, observed.request_age(), Instant::now());
         axum::response::Html(page(&status)).into_response()
     })
     .await

@@ -167,8 +167,8 @@ pub struct Rejected {
 }
 
 impl Status {
-    /// What there is to say at `now`; `page_age`: how long ago the API last answered.
-    pub fn read(observed: &Observed, page_age: Option<Duration>, now: Instant) -> Self {
+    /// What there is to say at `now`; `request_age`: how long ago a request to the API last ended.
+    pub fn read(observed: &Observed, request_age: Option<Duration>, now: Instant) -> Self {
         let pulse = observed.board.pulse();
         let verdict = ready(&pulse, &observed.settings, now);
         let passes = &observed.metrics.passes;
@@ -189,7 +189,7 @@ impl Status {
                 Role::Holder { .. } => "holder",
             },
             role_detail: role_text(&pulse.role),
-            healthy: alive(&pulse, page_age, &observed.settings, now).ok,
+            healthy: alive(&pulse, request_age, &observed.settings, now).ok,
             ready: verdict.ok,
             why: verdict.why,
             held: pulse.held.records(),

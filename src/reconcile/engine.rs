@@ -125,10 +125,16 @@ pub struct Engine<A: Api = Client, T: Tables = Database> {
     pub(super) zones_due: Moment,
     pub(super) zones_begun: Moment,
     pub(super) owners_wanted: bool,
+    /// When the reading began whose owners are known.
+    pub(super) owners_read: ReadSeq,
     /// No sooner than this, after a reading that failed.
     pub(super) owners_due: Moment,
     /// Why the settling under way fails, if it does.
     pub(super) settle_failure: Option<String>,
+    /// How often in a row the database itself, not a name, has made settling fail, and until when nothing is
+    /// tried for that: names back off one by one, which would ask as often as there are names.
+    pub(super) db_failures: u32,
+    pub(super) settle_due: Moment,
     pub(super) failed_resyncs: u32,
     pub(super) first_failure: Option<Moment>,
     /// Why the last resync of a one-shot run failed, until one succeeds.
@@ -195,8 +201,11 @@ impl<A: Api, T: Tables> Engine<A, T> {
             zones_due: Moment::default(),
             zones_begun: Moment::default(),
             owners_wanted: false,
+            owners_read: ReadSeq::default(),
             owners_due: Moment::default(),
             settle_failure: None,
+            db_failures: 0,
+            settle_due: Moment::default(),
             failed_resyncs: 0,
             first_failure: None,
             last_failure: None,
@@ -328,7 +337,8 @@ impl<A: Api, T: Tables> Engine<A, T> {
     /// before the owner id is bound to this cloud.
     pub(super) fn may_settle(&self) -> bool {
         let bound = self.settings.aim == Aim::Plan || self.bound.is_some();
-        self.listed && bound && self.may_write() && !(self.names.is_empty() && self.losses.is_empty())
+        let work = !(self.names.is_empty() && self.losses.is_empty());
+        self.listed && bound && self.may_write() && work && self.now() >= self.settle_due
     }
 
     /// Marks a name, if this process is to settle names at all.

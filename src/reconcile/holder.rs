@@ -54,6 +54,8 @@ pub async fn hold(
             return;
         }
         tracing::warn!("lost the lease: stands by");
+        // Trying to get it again may take a database that does not answer a long time.
+        board.set_role(Role::Standby { holder: None }, Instant::now());
         if tenure.send(Tenure::Lost).await.is_err() {
             return;
         }

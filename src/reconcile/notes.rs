@@ -46,10 +46,15 @@ impl<A: Api, T: Tables> Engine<A, T> {
     pub(super) async fn take_note(&mut self, note: Note) -> Result<(), EngineError> {
         match note {
             Note::Looked { asked, read, answer } => self.take_looked(asked, read, answer),
-            Note::Owners(answer) => {
-                self.tasks.owners = false;
+            Note::Owners { read, answer } => {
+                self.tasks.owners.take_if(|own| *own == read);
                 match answer {
-                    Ok(owners) => self.take_owners(owners.into_inner()).await?,
+                    // A resync that began later has brought newer ones.
+                    Ok(_) if read < self.owners_read => {}
+                    Ok(owners) => {
+                        self.owners_read = read;
+                        self.take_owners(owners.into_inner()).await?;
+                    }
                     Err(error) => {
                         tracing::warn!(error = %chain(&error), "cannot read the owners: tries again");
                         self.owners_wanted = true;
@@ -337,6 +342,8 @@ impl<A: Api, T: Tables> Engine<A, T> {
         let own_pass = std::mem::take(&mut self.tasks.zones);
         let result = match answer {
             Ok(read) => {
+                // The database answers again.
+                self.settle_due = Moment::default();
                 self.take_zones(read);
                 Ok(())
             }
@@ -399,6 +406,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
         let now = self.now();
         let first = *self.first_failure.get_or_insert(now);
         self.metrics.passes.settle_failures.inc();
+        self.pause_settling();
         let text = chain(&error);
         tracing::warn!(error = %text, "cannot settle: tries again");
         self.settle_failure = Some(text);

@@ -31,7 +31,12 @@ pub enum Note {
         answer: Result<Looked, ApiError>,
     },
     /// All owners.
-    Owners(Result<Complete<Owners>, ApiError>),
+    Owners {
+        /// When the read began.
+        read: ReadSeq,
+        /// The answer.
+        answer: Result<Complete<Owners>, ApiError>,
+    },
     /// All zones, and the names deep inside those that asked for it.
     Zones(Result<ReadZones, DbError>),
     /// The names deep inside zones.
@@ -99,10 +104,10 @@ pub struct Tasks<A, R> {
     pub inbox: mpsc::Receiver<Note>,
     running: JoinSet<()>,
     resync: Option<AbortHandle>,
-    /// Look-ups, readings of owners and of zones under way.
+    /// Look-ups under way.
     pub looks: usize,
-    /// Owners are being read.
-    pub owners: bool,
+    /// Owners are being read, beside any resync.
+    pub owners: Option<ReadSeq>,
     /// Zones are being read.
     pub zones: bool,
     /// What was left behind is being read.
@@ -122,7 +127,7 @@ impl<A: Api, R: Reads> Tasks<A, R> {
             running: JoinSet::new(),
             resync: None,
             looks: 0,
-            owners: false,
+            owners: None,
             zones: false,
             left_behind: false,
         }
@@ -130,7 +135,7 @@ impl<A: Api, R: Reads> Tasks<A, R> {
 
     /// Whether nothing is under way but perhaps a resync.
     pub fn is_idle(&self) -> bool {
-        self.looks == 0 && !self.owners && !self.zones && self.inbox.is_empty()
+        self.looks == 0 && self.owners.is_none() && !self.zones && self.inbox.is_empty()
     }
 
     /// Ends all tasks: they only read.
@@ -151,12 +156,13 @@ impl<A: Api, R: Reads> Tasks<A, R> {
     }
 
     /// Reads the owners.
-    pub fn read_owners(&mut self) {
+    pub fn read_owners(&mut self, read: ReadSeq) {
         let (client, notes) = (self.client.clone(), self.notes.clone());
-        self.owners = true;
+        self.owners = Some(read);
         self.reap();
         self.running.spawn(async move {
-            let _ = notes.send(Note::Owners(client.owners().await)).await;
+            let answer = client.owners().await;
+            let _ = notes.send(Note::Owners { read, answer }).await;
         });
     }
 
@@ -246,7 +252,7 @@ async fn resync(
     strict: bool,
 ) -> Result<(), Failure> {
     let owners = client.owners().await.map_err(Failure::Api)?;
-    let _ = notes.send(Note::Owners(Ok(owners))).await;
+    let _ = notes.send(Note::Owners { read, answer: Ok(owners) }).await;
     let zones = reader.zones().await.map_err(Failure::Db)?;
     let stale: Vec<Zone> = zones.iter().filter(|zone| !fresh.contains(&zone.id)).cloned().collect();
     let _ = notes.send(Note::Zones(Ok((zones, Vec::new())))).await;

@@ -53,6 +53,8 @@ impl<A: Api, T: Tables> Engine<A, T> {
                 self.assigned = false;
                 self.held = super::held::Held::default();
                 self.surveyed = false;
+                // Whoever gets the lease has just reached the database.
+                (self.db_failures, self.settle_due) = (0, Moment::default());
                 self.read_anew();
                 self.bind().await
             }

@@ -14,7 +14,7 @@ use crate::{
     observe::{Pass, Standing},
     plan::{Decision, Losses, MAX_ROWS},
     powerdns::{Committed, WriteError},
-    queue::Priority,
+    queue::{Priority, backoff},
 };
 use std::{collections::HashMap, time::Instant};
 use tokio::time;
@@ -28,6 +28,9 @@ const LOOKS: usize = 2;
 const IDS: usize = 200;
 /// How often the same names are planned again at once before they wait.
 const REPLANS: u32 = 3;
+/// So many names refused one by one, and none taken between them, are the database's trouble (read-only, a full
+/// disk) and no longer theirs.
+const ENOUGH: u32 = 20;
 
 impl<A: Api, T: Tables> Engine<A, T> {
     /// Begins the readings that are due.
@@ -51,12 +54,13 @@ impl<A: Api, T: Tables> Engine<A, T> {
         }
         if self.owners_wanted
             && now >= self.owners_due
-            && !self.tasks.owners
+            && self.tasks.owners.is_none()
             && !self.resync.is_running()
             && self.listed
         {
             self.owners_wanted = false;
-            self.tasks.read_owners();
+            let read = self.world.begin_read();
+            self.tasks.read_owners(read);
         }
         if now >= self.zones_due && !self.tasks.zones && !self.resync.is_running() && self.listed {
             self.board.begin_pass(Instant::now());
@@ -113,6 +117,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
         priorities: &HashMap<OwnerName, Priority>,
     ) -> Result<(), EngineError> {
         let mut batches: Vec<(Vec<OwnerName>, u32)> = self.loads(names).map(|names| (names, 0)).collect();
+        let mut refused = 0;
         while let Some((names, tries)) = batches.pop() {
             let prepared = match self.settler.prepare(&mut self.world, &names, losses).await {
                 Ok(prepared) => prepared,
@@ -123,6 +128,10 @@ impl<A: Api, T: Tables> Engine<A, T> {
             };
             match self.write(&prepared).await {
                 Ok(()) => {
+                    self.db_failures = 0;
+                    if !prepared.batch.is_empty() {
+                        refused = 0;
+                    }
                     if !prepared.deferred.is_empty() {
                         batches.push((prepared.deferred.clone(), 0));
                     }
@@ -150,7 +159,13 @@ impl<A: Api, T: Tables> Engine<A, T> {
                 }
                 Err(error) if tries < REPLANS && error.is_transient() => batches.push((names, tries + 1)),
                 Err(error) => {
+                    refused += u32::from(names.len() == 1);
                     self.split(names, &error, &mut batches);
+                    if refused >= ENOUGH && self.settings.aim == Aim::Serve {
+                        self.put_back(Vec::new(), batches);
+                        self.pause_settling();
+                        return Ok(());
+                    }
                 }
             }
         }
@@ -260,6 +275,13 @@ impl<A: Api, T: Tables> Engine<A, T> {
             self.comes_back(&name);
         }
         self.settle_failure = Some(text);
+    }
+
+    /// The database itself is in trouble, not a name: nothing is settled for a while.
+    pub(super) fn pause_settling(&mut self) {
+        self.db_failures = self.db_failures.saturating_add(1);
+        let (now, jitter) = (self.now(), self.roll());
+        self.settle_due = now.plus(backoff(self.db_failures, jitter));
     }
 
     /// Everything in hand waits, with backoff: the database itself is in trouble.

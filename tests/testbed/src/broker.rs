@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use rdkafka::ClientConfig;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord, Producer};
 
@@ -94,6 +95,7 @@ impl Publisher {
             properties.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         config.set("linger.ms", "0");
         config.set("max.in.flight.requests.per.connection", "1");
+        config.set("socket.timeout.ms", "10000");
         Ok(Self(config.create()?))
     }
 
@@ -103,6 +105,22 @@ impl Publisher {
         record.key = key;
         let sent = self.0.send(record, Duration::from_secs(10)).await;
         sent.map(drop).map_err(|(error, _)| anyhow!(error))
+    }
+
+    /// Sends messages without keys, however many, and waits until the broker has them.
+    pub async fn publish_all(&self, topic: &str, values: impl IntoIterator<Item = String>) -> Result<()> {
+        for value in values {
+            let mut record = FutureRecord::<str, str>::to(topic).payload(&value);
+            while let Err((error, returned)) = self.0.send_result(record) {
+                anyhow::ensure!(
+                    error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull),
+                    "cannot send: {error}"
+                );
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                record = returned;
+            }
+        }
+        self.flush()
     }
 
     /// Waits until all that a sink was given is at the broker.

@@ -11,6 +11,7 @@
 pub mod broker;
 pub mod controller;
 pub mod database;
+pub mod gate;
 pub mod lab;
 pub mod mariadb;
 pub mod powerdns;
@@ -28,6 +29,7 @@ mod poll;
 pub use broker::{Broker, broker};
 pub use controller::{Controller, Output, Verb, run_once};
 pub use database::{PdnsDb, Row};
+pub use gate::{TcpGate, Way};
 pub use lab::{Lab, shared};
 pub use mariadb::{MariaDb, MariaDbOptions, MySql};
 pub use poll::poll;

@@ -19,8 +19,8 @@ use anyhow::{Context, Result, bail};
 
 /// Background jobs of a shell ignore SIGINT, so an interrupt at the terminal ends nothing by half: the
 /// pipe decides. The killer kills at once: what these servers hold is thrown away. `exec` in the
-/// killer's trap-free subshell keeps the pid that `wait` knows.
-const GUARD: &str = r#"exec 3<&0 </dev/null
+/// killer's trap-free subshell keeps the pid that `wait` knows. Who is killed leaves no core behind.
+const GUARD: &str = r#"ulimit -c 0; exec 3<&0 </dev/null
 pidfile=$1; shift
 "$@" 3<&- & pid=$!
 echo $pid >"$pidfile.new"; mv "$pidfile.new" "$pidfile"
