@@ -140,10 +140,16 @@ pub struct NameStory {
     pub zone_says: String,
     /// Who wants it, in the order of rank, and who has entries without wanting it.
     pub claims: Vec<ClaimStory>,
+    /// How many there are, also where not all are told.
+    pub claims_total: usize,
     /// The ledger's entries, with the verdict of each.
     pub ledger: Vec<RecordStory>,
+    /// How many there are, also where not all are told.
+    pub ledger_total: usize,
     /// The rows that stand, of every type and zone.
     pub rows: Vec<RecordStory>,
+    /// How many there are, also where not all are told.
+    pub rows_total: usize,
     /// What has ended here within 7 days, latest first.
     pub history: Vec<PastStory>,
     /// What PowerDNS should answer now.
@@ -195,6 +201,10 @@ fn section<T: fmt::Display>(
         Some(word) if !none.is_empty() => line(f, word, none),
         _ => Ok(()),
     }
+}
+
+fn more(f: &mut fmt::Formatter<'_>, total: usize, told: usize) -> fmt::Result {
+    if total > told { line(f, "", format_args!("and {} more", total - told)) } else { Ok(()) }
 }
 
 impl fmt::Display for Step {
@@ -253,12 +263,15 @@ impl fmt::Display for PastStory {
 
 impl fmt::Display for NameStory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, zone: _, zone_says, claims, ledger, rows, history, dns, next } = self;
+        let Self { name, zone_says, claims, ledger, rows, history, dns, next, .. } = self;
         write!(f, "{name}")?;
         line(f, "zone", zone_says)?;
         section(f, "claims", claims, "no VM wants this name")?;
+        more(f, self.claims_total, claims.len())?;
         section(f, "ledger", ledger, "no entry")?;
+        more(f, self.ledger_total, ledger.len())?;
         section(f, "rows", rows, "none")?;
+        more(f, self.rows_total, rows.len())?;
         section(f, "history", history, "nothing has ended here within 7 days")?;
         section(f, "DNS now", dns, "no such name (NXDOMAIN)")?;
         section(f, "next pass", next, "changes nothing")

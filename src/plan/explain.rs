@@ -14,7 +14,11 @@ use crate::{
 };
 use std::fmt::Write as _;
 
-/// Tells a name; its claims are told by [`claim_story`], its history by whoever has read it.
+/// At most so many lines of each list: a group has a thousand members, and a tenant as many VMs of one name as
+/// he likes.
+const LISTED: usize = 100;
+
+/// Tells a name; its claims are told by [`tell_claims`], its history by whoever has read it.
 pub fn explain(state: &NameState<'_>, settings: &Settings, decision: &Decision) -> NameStory {
     let own: Vec<&Entry> = state.entries.iter().filter(|entry| entry.owner == settings.owner).collect();
     let zone_of = |entry: &Entry| state.zones.of_entry(entry.zone, &entry.name);
@@ -36,12 +40,31 @@ pub fn explain(state: &NameState<'_>, settings: &Settings, decision: &Decision) 
         name: state.name.to_string(),
         zone: zone.map(|zone| zone.name.to_string()),
         zone_says,
-        ledger,
-        rows: rows.collect(),
-        dns: answers(state),
-        next: changes(state.name, decision, state.zones),
+        ledger_total: ledger.len(),
+        ledger: ledger.into_iter().take(LISTED).collect(),
+        rows_total: state.rows.len(),
+        rows: rows.take(LISTED).collect(),
+        dns: shortened(answers(state)),
+        next: shortened(changes(state.name, decision, state.zones)),
         ..NameStory::default()
     }
+}
+
+fn shortened(mut lines: Vec<String>) -> Vec<String> {
+    if let Some(more @ 1..) = lines.len().checked_sub(LISTED) {
+        lines.truncate(LISTED);
+        lines.push(format!("and {more} more"));
+    }
+    lines
+}
+
+/// Tells how each claim stands, those that wait last.
+pub fn tell_claims(name: &OwnerName, story: &mut NameStory, decision: &Decision) {
+    let (waiting, others): (Vec<_>, Vec<_>) =
+        decision.outcomes.iter().partition(|(_, _, outcome)| matches!(outcome, Outcome::Waiting { .. }));
+    story.claims_total = decision.outcomes.len();
+    let first = others.into_iter().chain(waiting).take(LISTED);
+    story.claims = first.map(|outcome| claim_story(name, outcome, decision)).collect();
 }
 
 fn zone_words<'a>(state: &NameState<'a>) -> (Option<&'a Zone>, String) {
@@ -181,7 +204,7 @@ fn changes(name: &OwnerName, decision: &Decision, zones: &Zones) -> Vec<String> 
 }
 
 /// Tells how one claim stands, and what to do about it.
-pub fn claim_story(
+fn claim_story(
     name: &OwnerName,
     (vm, kind, outcome): &(VmId, Kind, Outcome),
     decision: &Decision,

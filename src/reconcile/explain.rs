@@ -24,9 +24,6 @@ use std::{collections::BTreeSet, net::IpAddr};
 
 /// So many VMs, and so many names, are told of; their number is whole.
 const TOLD: usize = 20;
-/// So many VMs of one name are told of in the answer.
-const ANSWERED: usize = 5;
-
 /// What a question is about.
 #[derive(Default)]
 struct Matter {
@@ -69,14 +66,12 @@ impl<A: Api, T: Tables> Engine<A, T> {
             if story.dns.is_empty() {
                 story.dns = self.wildcard(&name).await?;
             }
-            let claims = decision.outcomes.iter();
-            story.claims = claims.map(|outcome| plan::claim_story(&name, outcome, &decision)).collect();
             let refused = self.refused(&name);
             refusals |= !refused.is_empty();
-            out.answer.extend(in_short(&name, &story, &refused, !vms.is_empty()));
+            out.answer.extend(plan::in_short(&name, &story, &refused, !vms.is_empty()));
             if asks_for_names {
                 vms.extend(decision.outcomes.iter().map(|(vm, _, _)| *vm));
-                vms.extend(refused.iter().take(ANSWERED).map(|(vm, _)| *vm));
+                vms.extend(refused.iter().take(TOLD).map(|(vm, _)| *vm));
                 vms.extend(story.history.first().and_then(|past| past.vm.parse::<VmId>().ok()));
             }
             out.names.push(story);
@@ -88,7 +83,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
         out.vms_total = vms.len();
         out.vms = vms.into_iter().take(TOLD).map(|vm| self.tell_vm(vm)).collect();
         if strangers {
-            out.answer.extend(out.vms.iter().take(ANSWERED).map(called_so));
+            out.answer.extend(out.vms.iter().take(TOLD).map(plan::called_so));
         }
         if matches!(about, Subject::Vm(_)) && out.names.is_empty() {
             out.answer.push("it has no name in DNS, and nothing of it has ended within 7 days".to_owned());
@@ -233,11 +228,11 @@ impl<A: Api, T: Tables> Engine<A, T> {
         for (name, decision) in &decisions {
             self.settler.overlay.note(name, decision);
         }
-        Ok(decisions
-            .into_iter()
-            .zip(stories)
-            .map(|((name, decision), story)| (name, story, decision))
-            .collect())
+        let told = decisions.into_iter().zip(stories).map(|((name, decision), mut story)| {
+            plan::tell_claims(&name, &mut story, &decision);
+            (name, story, decision)
+        });
+        Ok(told.collect())
     }
 
     async fn tell_history(&self, name: &OwnerName, story: &mut NameStory) -> Result<(), DbError> {
@@ -335,79 +330,8 @@ impl<A: Api, T: Tables> Engine<A, T> {
             story.steps.push(Step::new("had", format!("{name}, which it wants no more or cannot have now")));
         }
         for rejection in self.world.rejections_of(vm) {
-            story.cannot.push(refusal(&rejection));
+            story.cannot.push(plan::refusal(&rejection));
         }
         story
     }
-}
-
-fn refusal(rejection: &Rejection) -> Step {
-    let Rejection { kind, name, pending, reason, detail } = rejection;
-    let state = if *pending { "pending" } else { "rejected" };
-    let remedy = match remedy(reason) {
-        "" => String::new(),
-        text => format!(" -> {text}"),
-    };
-    Step::new(format!("{kind} {name}"), format!("{state}, {reason}: {detail}{remedy}"))
-}
-
-fn remedy(reason: &str) -> &'static str {
-    match reason {
-        "no zone" => "create that zone in PowerDNS, or correct the network domain; no event is needed then",
-        "not in DNS_ZONES" => "add the zone to DNS_ZONES, if this VM may write there",
-        "bad name" => "give the VM a name that is a host name",
-        "bad group name" => "give the group a shorter name",
-        "name too long" => "give the VM or its network domain a shorter name",
-        "no suffix" => "give its account or its domain a network domain, or set DNS_COMMON_ZONE",
-        "bad network domain" | "arpa" => "correct the network domain in CloudStack",
-        "no address" => "see why CloudStack shows none for it",
-        "not in DNS_ADDRESSES" => "add the network to DNS_ADDRESSES, if it is to be published",
-        "inside a longer zone" => "create the record in that zone, or take the zone away",
-        "zone kind" | "presigned" | "nsec3 iterations" | "nsec3 parameters" | "bad SOA" => "mend the zone",
-        _ => "",
-    }
-}
-
-/// Why a VM that bears a name's first label does not want the name.
-fn called_so(vm: &VmStory) -> String {
-    let names: Vec<&str> =
-        vm.wants.iter().filter(|want| want.step != "ptr").map(|want| want.says.as_str()).collect();
-    if !names.is_empty() {
-        return format!("VM {} is called so, and wants other names: {}", vm.id, names.join(", "));
-    }
-    let last = if vm.cannot.is_empty() { vm.steps.last().map(|step| step.says.as_str()) } else { None };
-    let why = last.map_or_else(String::new, |says| format!(": {says}"));
-    format!("VM {} is called so, and wants no name{why}", vm.id)
-}
-
-/// The answer for one name in a line or a few. `had`: a VM has the address of which this is the reverse name.
-fn in_short(name: &OwnerName, story: &NameStory, refused: &[(VmId, Rejection)], had: bool) -> Vec<String> {
-    let mut lines: Vec<String> =
-        story.claims.iter().take(ANSWERED).map(|claim| format!("{name} is {claim}")).collect();
-    if let Some(more @ 1..) = story.claims.len().checked_sub(ANSWERED) {
-        lines.push(format!("{name}: and {more} more claims"));
-    }
-    if lines.is_empty() {
-        let refused = refused.iter().take(ANSWERED);
-        lines.extend(
-            refused.map(|(vm, rejection)| {
-                format!("{name} has no record for VM {vm}: {}", refusal(rejection).says)
-            }),
-        );
-    }
-    if lines.is_empty() {
-        let stands =
-            story.rows.iter().find(|row| matches!(row.rtype.as_str(), "A" | "AAAA" | "PTR" | "CNAME"));
-        lines.push(match (stands, story.history.first()) {
-            (Some(row), _) => format!("{name} is wanted by no VM; what stands there: {row}"),
-            (None, Some(past)) => format!("{name} has no record any more: {past}"),
-            (None, None) if had && name.is_arpa() && story.zone.is_none() => format!(
-                "{name} has no record: no reverse zone of this database encloses it -> create one, and the PTR follows"
-            ),
-            (None, None) => {
-                format!("{name} has no record: no VM wants this name, and nothing has ended here within 7 days")
-            }
-        });
-    }
-    lines
 }
