@@ -127,11 +127,13 @@ pub async fn run(services: Services, shutdown: impl Future<Output = ()>) -> Resu
     let cancel = CancellationToken::new();
     let mut tasks: JoinSet<(&'static str, Result<(), SuperviseError>)> = JoinSet::new();
 
+    let (questions_in, questions) = mpsc::channel(1);
     let observed = Arc::new(Observed {
         board: Arc::clone(&board),
         metrics: Arc::clone(&metrics),
         settings: health,
         started: Instant::now(),
+        questions: questions_in,
     });
     let token = cancel.clone();
     tasks.spawn(async move {
@@ -167,7 +169,7 @@ pub async fn run(services: Services, shutdown: impl Future<Output = ()>) -> Resu
         }
     }
 
-    let parts = Parts { client, database: database.clone(), board, metrics, deliveries, tenure };
+    let parts = Parts { client, database: database.clone(), board, metrics, deliveries, tenure, questions };
     let token = cancel.clone();
     tasks.spawn(async move {
         let ended = Engine::new(engine, parts).run(token).await;
@@ -256,7 +258,8 @@ pub async fn once(services: Services) -> Result<Report, SuperviseError> {
         let (held, comes) = Holding::take(&database, &powerdns, &board).await?;
         (holding, tenure) = (Some(held), comes);
     }
-    let parts = Parts { client, database: database.clone(), board, metrics, deliveries, tenure };
+    let (_nobody, questions) = mpsc::channel(1);
+    let parts = Parts { client, database: database.clone(), board, metrics, deliveries, tenure, questions };
     let adopts = engine.aim == Aim::Adopt;
     let engine = Engine::new(engine, parts);
     let ended = if adopts { engine.run_adopt().await } else { engine.run(CancellationToken::new()).await };

@@ -2,7 +2,7 @@
 
 use crate::{
     config::Given,
-    model::{HeldSet, OwnerName},
+    model::{HeldSet, OwnerName, Subject},
 };
 use clap::{Args, Parser, Subcommand};
 
@@ -42,6 +42,8 @@ pub enum Verb {
     Sync(SyncArgs),
     /// Look at everything that a controller needs: each line is ok, a warning or an error with what to do
     Check(CheckArgs),
+    /// Say why a name has, or has not, or no longer has, a record: the whole decision, and what to do
+    Explain(ExplainArgs),
     /// Let held losses through, by the hash that `plan`, `sync` and the log show
     Approve(ApproveArgs),
     /// Take rows over that are there already: of the older service, by hand, or of another OWNER_ID
@@ -81,6 +83,17 @@ pub struct SyncArgs {
     /// Write nothing: the same as `plan`
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// What to explain.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct ExplainArgs {
+    /// A DNS name (also a reverse one), a VM's UUID or its bare name, or an address
+    #[arg(value_name = "NAME|VM-ID|IP")]
+    pub about: Subject,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What to let through.

@@ -1,8 +1,8 @@
 //! From arguments to an exit code.
 
 use super::{
-    Cli, Exit, PlanArgs, SyncArgs, Verb, adopt, approve, check, plan, purge, rebind, release, run, schema,
-    sync,
+    Cli, Exit, PlanArgs, SyncArgs, Verb, adopt, approve, check, explain, plan, purge, rebind, release, run,
+    schema, sync,
 };
 use crate::config::{Config, LogFormat, Logging, near_misses};
 use anyhow::Result;
@@ -69,6 +69,7 @@ async fn answer(cli: Cli) -> Result<Exit> {
         Verb::Release(args) => release::release(&config, &args).await,
         Verb::Purge(args) => purge::purge(&config, &args).await,
         Verb::Rebind(args) => rebind::rebind(&config, &args).await,
+        Verb::Explain(args) => explain::explain(&config, &args).await,
         Verb::Check(args) => check::check(Ok(config), &near, &args).await,
         Verb::Schema => schema::schema(&Ok(config)).await,
     }

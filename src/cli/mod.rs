@@ -9,6 +9,7 @@ mod approve;
 mod args;
 mod check;
 mod exit;
+mod explain;
 mod main_with;
 mod plan;
 mod purge;
@@ -20,7 +21,8 @@ mod services;
 mod sync;
 
 pub use args::{
-    AdoptArgs, ApproveArgs, CheckArgs, Cli, PlanArgs, PurgeArgs, RebindArgs, ReleaseArgs, SyncArgs, Verb,
+    AdoptArgs, ApproveArgs, CheckArgs, Cli, ExplainArgs, PlanArgs, PurgeArgs, RebindArgs, ReleaseArgs,
+    SyncArgs, Verb,
 };
 pub use exit::Exit;
 pub use main_with::main_with;

@@ -90,6 +90,7 @@ impl Config {
                 max_loss_percent: dns.max_loss_percent,
             },
             unexplained: false,
+            explain: None,
             resync_interval: self.resync_interval,
             resync_min_interval: self.resync_min_interval,
         }

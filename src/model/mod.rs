@@ -9,6 +9,7 @@
 mod batch;
 mod claim;
 mod complete;
+mod explanation;
 mod finding;
 mod held;
 mod id;
@@ -30,6 +31,9 @@ mod fuzz_tests;
 pub use batch::{Batch, Ending, EntryPut, LEFT_BEHIND, NewRow, Reorder, Seen};
 pub use claim::{Claim, Kind, Rejection, Wish};
 pub use complete::{Complete, ReadSeq};
+pub use explanation::{
+    ClaimStory, Explanation, NameStory, PastStory, RecordStory, Step, Subject, SubjectError, VmStory,
+};
 pub use finding::{Finding, Level, counted};
 pub use held::{HeldSet, HeldSetError};
 pub use id::{AccountId, DomainId, IdError, IpId, NetworkId, NicId, ProjectId, VmId};

@@ -1,8 +1,9 @@
-//! The HTTP server: /healthz, /readyz, /metrics, /status and / for people. GET and HEAD only; no
+//! The HTTP server: /healthz, /readyz, /metrics, /status, /explain and / for people. GET and HEAD only; no
 //! handler reads a body.
 
 use super::{
-    Board, HealthSettings, Status, alive,
+    Board, HealthSettings, Question, Status, alive,
+    explain::{self, Asked},
     health::body,
     listener::Bounded,
     metrics::{CONTENT_TYPE, render},
@@ -12,7 +13,7 @@ use super::{
 use crate::metrics::Metrics;
 use axum::{
     Router,
-    extract::State,
+    extract::{Query, State},
     http::{
         HeaderName, HeaderValue, StatusCode,
         header::{
@@ -27,7 +28,11 @@ use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
-use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, mpsc},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 /// What the answers are made of.
@@ -41,6 +46,8 @@ pub struct Observed {
     pub settings: HealthSettings,
     /// When the process started.
     pub started: Instant,
+    /// To whoever can explain.
+    pub questions: mpsc::Sender<Question>,
 }
 
 impl Observed {
@@ -71,6 +78,7 @@ const GRACE: Duration = Duration::from_secs(2);
 struct Shared {
     observed: Arc<Observed>,
     walks: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
 }
 
 /// Serves until `cancel`.
@@ -97,9 +105,14 @@ fn router(observed: Arc<Observed>) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
+        .route("/explain", get(explain))
         .route("/", get(index))
         .layer(map_response(common_headers))
-        .with_state(Shared { observed, walks: Arc::new(Semaphore::new(WALKS)) })
+        .with_state(Shared {
+            observed,
+            walks: Arc::new(Semaphore::new(WALKS)),
+            turns: Arc::new(Semaphore::new(1)),
+        })
 }
 
 async fn common_headers(mut response: Response) -> Response {
@@ -147,6 +160,10 @@ async fn status(State(shared): State<Shared>) -> Response {
         axum::Json(status).into_response()
     })
     .await
+}
+
+async fn explain(State(shared): State<Shared>, asked: Query<Asked>) -> Response {
+    explain::explain(asked, &shared.observed.questions, &shared.turns).await
 }
 
 async fn index(State(shared): State<Shared>) -> Response {

@@ -31,6 +31,7 @@ async fn server() -> Server {
             lease_ttl: second * 15,
         },
         started: now,
+        questions: mpsc::channel(1).0,
     });
     let cancel = CancellationToken::new();
     let task = tokio::spawn(serve(listener, Arc::clone(&observed), cancel.clone()));

@@ -2,11 +2,13 @@
 //! metrics, status.
 //!
 //! Refuses: to change anything. Every answer is read-only, bounded in size and time, and made of what
-//! was noted after a commit; no request reaches a server or the inventory.
+//! was noted after a commit; no request reaches a server or the inventory, but for /explain, whose questions the
+//! reconciler answers one at a time.
 //!
 //! Invariant: ready means that passes succeed.
 
 mod board;
+mod explain;
 mod health;
 mod http;
 mod listener;
@@ -16,6 +18,7 @@ mod pulse;
 mod status;
 
 pub use board::{Board, NameState, Standing};
+pub use explain::Question;
 pub use health::{HealthSettings, Verdict, alive, ready};
 pub use http::{ObserveError, Observed, serve};
 pub use metrics::render;

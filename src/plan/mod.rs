@@ -6,10 +6,12 @@
 //! changes only rows for which it holds an [`OwnedRow`](crate::model::OwnedRow), the ledger's proof.
 
 mod adopt;
+mod answer;
 mod batch;
 mod budget;
 mod column;
 mod decide;
+mod explain;
 mod fate;
 mod foreign;
 mod held;
@@ -42,9 +44,11 @@ mod property_test;
 mod verdict_table_test;
 
 pub use adopt::{Adoption, Fortune, Take, Told, adopt};
+pub use answer::{called_so, in_short, refusal};
 pub use batch::{MAX_ROWS, assemble, changes};
 pub use budget::Budget;
 pub use decide::decide;
+pub use explain::{explain, tell_claims, visible};
 pub use held::{HeldLoss, LossDigest, hash_of};
 pub use legacy::{Fate, Legacy};
 pub use purge::{Purge, PurgeState, purge};

@@ -14,6 +14,7 @@ use crate::{
     powerdns::{self, Database, WebSettings, check_web},
     trigger::{self, Events},
 };
+pub(super) use beside::near;
 use std::{
     net::SocketAddr,
     sync::Arc,

@@ -20,8 +20,8 @@ use crate::{
     desired,
     inventory::Known,
     metrics::Metrics,
-    model::{OwnerName, ReadSeq, Row, Serial, ZoneId},
-    observe::Board,
+    model::{OwnerName, ReadSeq, Row, Serial, Subject, ZoneId},
+    observe::{Board, Question},
     plan,
     powerdns::{Database, DbError, Lease},
     queue::{DirtyNames, DirtyVms, Moment, Priority, Resync},
@@ -64,6 +64,8 @@ pub struct Settings {
     pub adopt: Option<AdoptSettings>,
     /// Also report rows that no VM explains ([`Aim::Plan`]).
     pub unexplained: bool,
+    /// Also explain this ([`Aim::Plan`]).
+    pub explain: Option<Subject>,
     /// Time between full resyncs.
     pub resync_interval: Duration,
     /// Shortest time between full resyncs, and between two listings that prove an absence.
@@ -84,6 +86,8 @@ pub struct Parts<A = Client, T = Database> {
     pub deliveries: mpsc::Receiver<Delivery>,
     /// The lease, as it comes and goes.
     pub tenure: mpsc::Receiver<super::Tenure>,
+    /// What HTTP is asked to explain.
+    pub questions: mpsc::Receiver<Question>,
 }
 
 /// See the module.
@@ -152,6 +156,7 @@ pub struct Engine<A: Api = Client, T: Tables = Database> {
     pub(super) metrics: Arc<Metrics>,
     deliveries: mpsc::Receiver<Delivery>,
     tenure: mpsc::Receiver<super::Tenure>,
+    questions: mpsc::Receiver<Question>,
     started: Instant,
     /// For jitter.
     pub(super) dice: u64,
@@ -169,7 +174,7 @@ pub(super) const AGAIN: Duration = Duration::from_secs(2);
 impl<A: Api, T: Tables> Engine<A, T> {
     /// Puts the engine together.
     pub fn new(settings: Settings, parts: Parts<A, T>) -> Self {
-        let Parts { client, database, board, metrics, deliveries, tenure } = parts;
+        let Parts { client, database, board, metrics, deliveries, tenure, questions } = parts;
         let settler = Settler {
             reader: database.reader(),
             settings: settings.plan.clone(),
@@ -220,6 +225,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
             metrics,
             deliveries,
             tenure,
+            questions,
             started: Instant::now(),
             dice: u64::from(std::process::id()) | 1,
             settings,
@@ -267,6 +273,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
                 Some(tenure) = self.tenure.recv() => self.take_tenure(tenure).await?,
                 Some(note) = self.tasks.inbox.recv() => self.take_note(note).await?,
                 Some(delivery) = self.deliveries.recv() => self.take_delivery(delivery),
+                Some(question) = self.questions.recv() => self.answer(question).await,
                 () = sleep(wake) => {}
             }
         }
@@ -277,6 +284,9 @@ impl<A: Api, T: Tables> Engine<A, T> {
         }
         if self.settings.unexplained {
             self.report.unexplained = self.unexplained().await.map_err(EngineError::Db)?;
+        }
+        if let Some(about) = self.settings.explain.take() {
+            self.report.explanation = Some(self.explain(&about).await.map_err(EngineError::Db)?);
         }
         if self.settings.aim == Aim::Plan && !cancel.is_cancelled() {
             self.report.left_behind = self.settler.reader.left_behind().await.map_err(EngineError::Db)?;
@@ -307,6 +317,9 @@ impl<A: Api, T: Tables> Engine<A, T> {
 
     /// Takes what has arrived, but not for ever: settling must go on under a steady stream.
     async fn drain_notes(&mut self) -> Result<(), EngineError> {
+        if let Ok(question) = self.questions.try_recv() {
+            self.answer(question).await;
+        }
         for _ in 0..64 {
             if let Ok(tenure) = self.tenure.try_recv() {
                 self.take_tenure(tenure).await?;

@@ -8,12 +8,14 @@
 //! cloud than the bound one. A transaction that has begun is awaited to its end.
 
 mod adopt;
+mod ask;
 mod audit;
 mod carry;
 mod check;
 mod deep;
 mod engine;
 mod error;
+mod explain;
 mod handover;
 mod held;
 mod heritage;
@@ -38,6 +40,7 @@ mod world;
 mod world_test;
 
 pub use adopt::{AdoptSettings, Adopted};
+pub use ask::ask;
 pub use check::{CheckSettings, check};
 pub use engine::{Aim, Engine, Parts, Settings};
 pub use error::EngineError;

@@ -2,7 +2,7 @@
 
 use super::{adopt::Adopted, survey::Survey};
 use crate::{
-    model::{HeldSet, LeftBehind, Row},
+    model::{Explanation, HeldSet, LeftBehind, Row},
     plan::Plan,
 };
 use std::collections::BTreeMap;
@@ -30,6 +30,8 @@ pub struct Report {
     pub left_behind: Vec<LeftBehind>,
     /// Rows that are not ours and that have to do with VMs.
     pub survey: Survey,
+    /// What was to be explained.
+    pub explanation: Option<Explanation>,
     /// What `adopt` came to.
     pub adopted: Adopted,
     /// Names that a resync repaired.

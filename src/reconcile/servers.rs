@@ -7,8 +7,8 @@ use crate::{
         Batch, Complete, Entry, HeldSet, LeftBehind, Mapping, OwnerName, Owners, Row, Vm, VmId, Zone, Zones,
     },
     powerdns::{
-        Approval, AuditSummary, Bound, Committed, Database, DbError, DeepNames, Lease, NameRows, Reader,
-        WriteError, Writer,
+        Approval, AuditSummary, Bound, Committed, Database, DbError, DeepNames, HistoryLine, Lease, NameRows,
+        Reader, WriteError, Writer,
     },
 };
 use std::future::Future;
@@ -60,6 +60,10 @@ pub trait Reads: Clone + Send + Sync + 'static {
     fn approvals(&self) -> impl Future<Output = Result<Vec<Approval>, DbError>> + Send;
     /// Rows that were left behind.
     fn left_behind(&self) -> impl Future<Output = Result<Vec<LeftBehind>, DbError>> + Send;
+    /// What ended at a name.
+    fn history(&self, name: &OwnerName) -> impl Future<Output = Result<Vec<HistoryLine>, DbError>> + Send;
+    /// The names at which a VM has entries, or had some.
+    fn names_of_vm(&self, vm: VmId) -> impl Future<Output = Result<Vec<OwnerName>, DbError>> + Send;
     /// The older service's table.
     fn mapping(&self) -> impl Future<Output = Result<Option<Mapping>, DbError>> + Send;
 }
@@ -132,6 +136,12 @@ impl Reads for Reader {
     }
     async fn left_behind(&self) -> Result<Vec<LeftBehind>, DbError> {
         Self::left_behind(self).await
+    }
+    async fn history(&self, name: &OwnerName) -> Result<Vec<HistoryLine>, DbError> {
+        Self::history(self, name).await
+    }
+    async fn names_of_vm(&self, vm: VmId) -> Result<Vec<OwnerName>, DbError> {
+        Self::names_of_vm(self, vm).await
     }
     async fn mapping(&self) -> Result<Option<Mapping>, DbError> {
         Self::mapping(self).await

@@ -32,8 +32,18 @@ pub struct Prepared {
     pub batch: Batch,
 }
 
+/// Names with their decisions, and what they were made from.
+pub struct Decided {
+    /// What was read.
+    pub read: NameRows,
+    /// In the order of the names.
+    pub decisions: Vec<(OwnerName, Decision)>,
+    /// Names that must be settled besides: ends of an alias that came or went.
+    pub also: Vec<OwnerName>,
+}
+
 /// What a plan that is not written would have changed: forward contents that come (true) or go.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Overlay(HashMap<(OwnerName, Content), bool>);
 
 impl Overlay {
@@ -79,8 +89,21 @@ impl<R: Reads> Settler<R> {
         &mut self,
         world: &mut World,
         names: &[OwnerName],
-        mut rule: impl FnMut(&NameState<'_>) -> Decision,
+        rule: impl FnMut(&NameState<'_>) -> Decision,
     ) -> Result<Prepared, DbError> {
+        let Decided { read, decisions, also } = self.decide_by(world, names, rule).await?;
+        let load = carry::load(&self.reader, &mut self.deep, &world.zones, decisions, &read).await?;
+        let Load { decisions, deferred, batch } = load;
+        Ok(Prepared { decisions, deferred, also, batch })
+    }
+
+    /// Reads these names and decides them by another rule, without the transaction that would carry it.
+    pub async fn decide_by(
+        &self,
+        world: &mut World,
+        names: &[OwnerName],
+        mut rule: impl FnMut(&NameState<'_>) -> Decision,
+    ) -> Result<Decided, DbError> {
         let claims_of = |world: &World| names.iter().map(|name| world.claims_at(name)).collect();
         // A claim costs its VM's whole wish: they are computed once.
         let mut claims: Vec<Vec<Claim>> = claims_of(world);
@@ -97,9 +120,7 @@ impl<R: Reads> Settler<R> {
             (name.clone(), self.decide(world, name, claims, &read, &mut rule))
         };
         let decisions = names.iter().zip(&claims).map(decide).collect();
-        let load = carry::load(&self.reader, &mut self.deep, &world.zones, decisions, &read.names).await?;
-        let Load { decisions, deferred, batch } = load;
-        Ok(Prepared { decisions, deferred, also, batch })
+        Ok(Decided { read: read.names, decisions, also })
     }
 
     /// Commits what was prepared.

@@ -367,6 +367,14 @@ impl World {
         wish.claims
     }
 
+    /// What a VM cannot have, and why.
+    pub fn rejections_of(&self, vm: &Vm) -> Vec<Rejection> {
+        match self.wish(vm) {
+            Verdict::Wished { wish, .. } => wish.rejections,
+            Verdict::Frozen(_) | Verdict::Gone => Vec::new(),
+        }
+    }
+
     /// The reverse names that a VM claims, or the names that they are aliases of.
     pub fn reverse_names(&self, id: VmId) -> Vec<OwnerName> {
         let Some(known) = self.inventory.get(id) else { return Vec::new() };

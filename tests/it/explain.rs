@@ -12,7 +12,7 @@ use testbed::{Lab, schema::Made};
 const FEW: u64 = 2000;
 
 /// What reads whole tables, by a piece of its text, and why it may.
-const READS_ALL: [(&str, &str); 11] = [
+const READS_ALL: [(&str, &str); 12] = [
     (
         "FROM cs_powerdns_ledger l IGNORE INDEX (owner_record) LEFT JOIN records r ON r.id",
         "the audit's stream",
@@ -20,6 +20,7 @@ const READS_ALL: [(&str, &str); 11] = [
     ("SELECT COUNT(*) FROM cs_powerdns_ledger WHERE owner_id", "counts what is owned"),
     ("SELECT held_hash,COUNT(*) FROM cs_powerdns_ledger", "counts what is held, for `approve`"),
     ("SELECT DISTINCT name FROM cs_powerdns_ledger WHERE owner_id", "all names, for `purge`"),
+    ("SELECT name FROM cs_powerdns_ledger WHERE vm = ? UNION SELECT", "all names of a VM, for `explain`"),
     (
         "UNION ALL SELECT ?,name FROM records WHERE domain_id = ? AND type IS NOT NULL",
         "the deep names of a zone, once in a resync interval",

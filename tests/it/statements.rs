@@ -74,6 +74,7 @@ pub async fn everything(lab: &Lab, size: usize) {
         held.stdout.split("cs-powerdns approve ").nth(1).and_then(|rest| rest.split_whitespace().next());
     does(lab, &["approve", hash.expect("a hash")], &[], 0).await;
     does(lab, &["sync"], &[], 0).await;
+    does(lab, &["explain", &ids[0]], &[], 0).await;
     for id in &ids[..ids.len() / 4] {
         lab.world().silent().destroy_vm(id);
         lab.world().silent().expunge_vm(id);

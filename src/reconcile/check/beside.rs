@@ -34,7 +34,7 @@ pub async fn check(listen: SocketAddr) -> Option<Finding> {
 }
 
 /// Where to reach what listens everywhere.
-fn near(ip: IpAddr) -> IpAddr {
+pub(in crate::reconcile) fn near(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(v6) if v6.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -390,6 +390,7 @@ impl Stage {
             plan,
             adopt: None,
             unexplained: false,
+            explain: None,
             resync_interval: RESYNC,
             resync_min_interval: APART,
         };
@@ -405,6 +406,8 @@ impl Stage {
             metrics: Arc::new(Metrics::default()),
             deliveries,
             tenure,
+            // Nobody asks.
+            questions: mpsc::channel(1).1,
         };
         let mut engine = Engine::new(settings, parts);
         let stage = self.clone();

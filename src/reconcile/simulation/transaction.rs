@@ -10,12 +10,12 @@ use super::{
 use crate::{
     model::{
         Batch, Complete, Content, Ending, Entry, EntryPut, HeldSet, LeftBehind, Mapping, NewRow, OwnedRow,
-        OwnerId, OwnerName, RecordId, RecordType, Reorder, Row, Serial, SerialTime, SoaContent, Ttl, Zone,
-        ZoneId, ZoneName, Zones,
+        OwnerId, OwnerName, RecordId, RecordType, Reorder, Row, Serial, SerialTime, SoaContent, Ttl, VmId,
+        Zone, ZoneId, ZoneName, Zones,
     },
     powerdns::{
-        Approval, AuditSummary, Bound, Committed, DbError, DeepNames, Lease, Lines, NameRows, Transaction,
-        WriteError, carry_out,
+        Approval, AuditSummary, Bound, Committed, DbError, DeepNames, HistoryLine, Lease, Lines, NameRows,
+        Transaction, WriteError, carry_out,
     },
     reconcile::servers::{Reads, Tables, Writes},
 };
@@ -205,6 +205,14 @@ impl Reads for TablesModel {
 
     async fn left_behind(&self) -> Result<Vec<LeftBehind>, DbError> {
         self.read("left behind", |_, _| vec![]).await
+    }
+
+    async fn history(&self, _: &OwnerName) -> Result<Vec<HistoryLine>, DbError> {
+        self.read("history", |_, _| vec![]).await
+    }
+
+    async fn names_of_vm(&self, _: VmId) -> Result<Vec<OwnerName>, DbError> {
+        self.read("names of a VM", |_, _| vec![]).await
     }
 
     async fn mapping(&self) -> Result<Option<Mapping>, DbError> {
