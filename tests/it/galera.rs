@@ -1,6 +1,13 @@
 //! A real cluster (design 9): controllers on two nodes of three, an editor on the third.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
 use super::support::{ACCOUNT, beside, example, metric, readiness, serve, vm};
+use cs_powerdns::{
+    metrics::Metrics,
+    model::{Batch, Content, NewRow, OwnerName, RecordType, Seen, Ttl},
+    powerdns::{Acquire, Database, Settings, TlsMode},
+};
 use mysql_async::{Pool, prelude::Queryable};
 use std::{
     sync::{
@@ -150,5 +157,85 @@ async fn a_cluster_is_written_by_one_controller_at_a_time_beside_its_editors_and
             "all nodes have the same rows"
         );
     }
-    assert_eq!(unknown(third).await, Vec::<String>::new(), "entries without their rows");
+    assert_eq!(unknown(lab.db.at(cluster.node(2))).await, Vec::<String>::new(), "entries without their rows");
+    drop(first);
+    no_commit_comes_behind_a_take_over(&cluster, &lab).await;
+}
+
+/// A node that is busy applying has not heard of a take-over yet: there the old holder still finds its epoch. It
+/// must not commit all the same.
+async fn no_commit_comes_behind_a_take_over(cluster: &Galera, lab: &Lab) {
+    let settings = Settings {
+        host: "127.0.0.1".into(),
+        port: cluster.node(0).port,
+        database: lab.db.name.clone(),
+        user: lab.db.user.clone(),
+        password: lab.db.password.clone().into(),
+        tls: TlsMode::Disabled,
+        ca_file: None,
+        owner: "raced".into(),
+        lease_ttl: Duration::from_secs(60),
+    };
+    let old = Database::new(&settings, Arc::new(Metrics::default())).unwrap();
+    let (next, editor) = (lab.db.at(cluster.node(1)), lab.db.at(cluster.node(2)));
+    let zones = old.reader().zones().await.unwrap();
+    let zone = next.query::<u32>("SELECT id FROM domains WHERE name = 'domain.com'").await.unwrap()[0];
+    for round in 0..3 {
+        let lease = match old.acquire("old").await.unwrap() {
+            Acquire::Held(lease) => lease,
+            busy @ Acquire::Busy { .. } => panic!("{busy:?}"),
+        };
+        let text = format!("raced{round}.domain.com");
+        let at = OwnerName::parse(&text).unwrap();
+        let row = NewRow {
+            zone,
+            name: at.clone(),
+            rtype: RecordType::A,
+            content: Content::V4([192, 0, 2, 200].into()),
+            ttl: Ttl(60),
+            auth: true,
+            ordername: None,
+        };
+        let batch = Batch {
+            inserts: vec![row],
+            seen: vec![Seen { name: at, rows: vec![], entries: vec![] }],
+            ..Batch::default()
+        };
+        // Much to apply, then the take-over, then the old holder's transaction.
+        let much = format!(
+            "INSERT INTO records (domain_id, name, type, content, ttl, prio, disabled, auth) SELECT id, \
+             CONCAT('m{round}-', seq, '.busy.example'), 'TXT', '\"much\"', 60, 0, 0, 1 \
+             FROM domains, seq_1_to_30000 WHERE domains.name = 'busy.example'"
+        );
+        editor.exec(&much).await.unwrap();
+        let take_over = async {
+            next.exec("UPDATE cs_powerdns_owner SET epoch = epoch + 1 WHERE owner_id = 'raced'")
+                .await
+                .unwrap();
+            // Whatever stands before it in the cluster's order has been applied here by now.
+            next.contents(&text, "A").await.unwrap()
+        };
+        let late = async {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            old.writer(&lease).commit(&batch, &zones).await
+        };
+        let (before, committed) = tokio::join!(take_over, late);
+        let free = "UPDATE cs_powerdns_owner SET holder = '', expires_at = UTC_TIMESTAMP(6) WHERE owner_id = 'raced'";
+        next.exec(free).await.unwrap();
+        let expected: &[&str] = &[];
+        if before == expected {
+            assert!(committed.is_err(), "{text} was committed behind the take-over");
+        }
+        let after: Vec<String> = lab.db.contents(&text, "A").await.unwrap();
+        assert_eq!(after, before, "{text} has what it had at the take-over, {committed:?}");
+        poll("the node of the old holder has heard of it", LIMIT, async || {
+            let held: Vec<String> = lab
+                .db
+                .query("SELECT holder FROM cs_powerdns_owner WHERE owner_id = 'raced'")
+                .await
+                .map_err(|error| format!("{error:#}"))?;
+            if held == [""] { Ok(()) } else { Err(format!("{held:?} holds it")) }
+        })
+        .await;
+    }
 }

@@ -1,6 +1,8 @@
 //! Promise 10 at awkward moments (design 9): a holder that is stopped inside its transaction, clocks that jump,
 //! an operator's lock, two owner ids whose controllers come and go.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
 use super::support::{
     LIMIT, PROGRAM, answers, beside, example, metric, metric_reaches, once, quick, readiness, serve, vm,
 };
