@@ -59,10 +59,14 @@ step() { printf '== %s (at %d s)\n' "$*" "$SECONDS"; }
 
 find_programs
 # The tests also ask with a client in Python, a broker comes as a Python package, and a secondary that
-# nobody here wrote transfers zones; certificates are made by openssl.
-require_packages "$install" "${packages[@]}" python3 python3-pip knot openssl ${powerdns:+debian-archive-keyring}
+# nobody here wrote transfers zones; certificates are made by openssl. Nodes of a cluster copy by rsync, whose
+# script asks lsof; libfaketime sets a process's clock.
+require_packages "$install" "${packages[@]}" python3 python3-pip knot openssl galera-4 rsync lsof libfaketime \
+  ${powerdns:+debian-archive-keyring}
 
 # A panic shows where; errors that are values need no trace, which would cost time in every retry.
+# Most tests wait for servers, not for a core.
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$((2 * $(nproc)))}"
 export RUST_BACKTRACE="${RUST_BACKTRACE:-1}" RUST_LIB_BACKTRACE="${RUST_LIB_BACKTRACE:-0}"
 # Hundreds of crates are named only where somebody watches.
 quiet=(--quiet)

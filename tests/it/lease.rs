@@ -1,18 +1,10 @@
 //! At most one writer per owner id, whatever happens to the others.
 
 use super::support::{
-    EVENTS_ONLY, LIMIT, PROGRAM, answers, example, metric, metric_reaches, once, quick, readiness, serve, vm,
+    EVENTS_ONLY, LIMIT, answers, beside, example, metric, metric_reaches, once, readiness, serve, vm,
 };
 use std::time::{Duration, Instant};
-use testbed::{Controller, Fault, Lab, MariaDb, MariaDbOptions, Row, poll, sim::Scope};
-
-/// A second process of the same owner id, with an HTTP port of its own.
-fn beside(lab: &Lab, more: &[(&str, &str)]) -> Controller {
-    let listen = format!("127.0.0.1:{}", testbed::watchdog::free_port());
-    let mut environment = quick(lab, more);
-    environment.insert("HTTP_LISTEN".into(), listen);
-    Controller::start(PROGRAM, &["run"], &environment).expect("the program starts")
-}
+use testbed::{Fault, Lab, MariaDb, MariaDbOptions, Row, poll, sim::Scope};
 
 /// What a transaction leaves behind: rows with their ids, the ledger, and how many have been committed.
 async fn everything(lab: &Lab) -> (Vec<Row>, Vec<Row>, Vec<String>, Vec<u64>) {

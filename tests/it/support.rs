@@ -78,6 +78,14 @@ pub fn start(lab: &Lab, more: &[(&str, &str)]) -> Controller {
     Controller::start(PROGRAM, &["run"], &quick(lab, more)).expect("the program starts")
 }
 
+/// A second process of the same owner id, with an HTTP port of its own.
+pub fn beside(lab: &Lab, more: &[(&str, &str)]) -> Controller {
+    let listen = format!("127.0.0.1:{}", testbed::watchdog::free_port());
+    let mut environment = quick(lab, more);
+    environment.insert("HTTP_LISTEN".into(), listen);
+    Controller::start(PROGRAM, &["run"], &environment).expect("the program starts")
+}
+
 /// Starts `run` and waits until it is ready and takes events.
 pub async fn serve_events(lab: &Lab, more: &[(&str, &str)]) -> Controller {
     let controller = serve(lab, more).await;

@@ -69,6 +69,19 @@ impl PdnsDb {
         Ok(database)
     }
 
+    /// The same database at another node of its cluster.
+    #[must_use]
+    pub fn at(&self, mysql: MySql) -> Self {
+        Self {
+            name: self.name.clone(),
+            user: self.user.clone(),
+            password: self.password.clone(),
+            pdns_user: self.pdns_user.clone(),
+            mysql,
+            admin: mysql.admin(Some(&self.name)),
+        }
+    }
+
     /// Runs a statement as root.
     pub async fn exec(&self, sql: &str) -> Result<()> {
         self.admin.get_conn().await?.query_drop(sql).await.with_context(|| format!("running {sql}"))

@@ -11,6 +11,7 @@
 pub mod broker;
 pub mod controller;
 pub mod database;
+pub mod galera;
 pub mod gate;
 pub mod lab;
 pub mod mariadb;
@@ -29,6 +30,7 @@ mod poll;
 pub use broker::{Broker, broker};
 pub use controller::{Controller, Output, Verb, run_once};
 pub use database::{PdnsDb, Row};
+pub use galera::Galera;
 pub use gate::{TcpGate, Way};
 pub use lab::{Lab, shared};
 pub use mariadb::{MariaDb, MariaDbOptions, MySql};
@@ -42,4 +44,4 @@ pub use tls::{Certificates, Identity, TlsProxy};
 pub use wire::{Strike, Wire, WireFault};
 
 /// What `apt-get` has to bring before the servers can start.
-pub const APT_LINE: &str = "apt-get install -y --no-install-recommends mariadb-server pdns-server pdns-backend-mysql pdns-tools bind9-dnsutils knot";
+pub const APT_LINE: &str = "apt-get install -y --no-install-recommends mariadb-server pdns-server pdns-backend-mysql pdns-tools bind9-dnsutils knot galera-4 rsync lsof libfaketime";

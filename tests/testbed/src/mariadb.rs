@@ -178,7 +178,7 @@ fn wait_for_handshake(port: u16, ready: &Path, process: &mut Guarded) -> Result<
     }
 }
 
-fn install(dir: &Path, data: &Path) -> Result<()> {
+pub(crate) fn install(dir: &Path, data: &Path) -> Result<()> {
     std::fs::create_dir_all(dir.join("tmp"))?;
     let done = Command::new(program("mariadb-install-db")?)
         .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
@@ -195,7 +195,7 @@ fn install(dir: &Path, data: &Path) -> Result<()> {
     Ok(())
 }
 
-fn user() -> Result<String> {
+pub(crate) fn user() -> Result<String> {
     let done = Command::new("id").arg("-un").output().context("id -un")?;
     Ok(String::from_utf8(done.stdout)?.trim().to_owned())
 }
