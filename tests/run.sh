@@ -64,9 +64,9 @@ find_programs
 require_packages "$install" "${packages[@]}" python3 python3-pip knot openssl galera-4 rsync lsof libfaketime \
   ${powerdns:+debian-archive-keyring}
 
-# A panic shows where; errors that are values need no trace, which would cost time in every retry.
 # Most tests wait for servers, not for a core.
 export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$((2 * $(nproc)))}"
+# A panic shows where; errors that are values need no trace, which would cost time in every retry.
 export RUST_BACKTRACE="${RUST_BACKTRACE:-1}" RUST_LIB_BACKTRACE="${RUST_LIB_BACKTRACE:-0}"
 # Hundreds of crates are named only where somebody watches.
 quiet=(--quiet)
