@@ -169,11 +169,12 @@ async fn what_the_api_replaces_at_groups_and_reverse_names_stays_and_other_membe
             "group released: it was replaced",
             ["=", "A 192.0.2.104 60; A 198.51.100.3 60", "A 198.51.100.3 60"],
         ),
+        // Also when both are replaced at once.
         case(
             "ttl-edd2ab05.domain.com",
             "new id, ttl; new id, ttl",
             "",
-            ["=", "A 192.0.2.105 60; A 192.0.2.106 60", ""],
+            ["=", "A 192.0.2.105 300; A 192.0.2.106 300", ""],
         ),
         // What is left is ours, so nothing foreign has taken the other's place: it is put back.
         case(

@@ -159,12 +159,12 @@ async fn what_poweradmin_saves_at_groups_and_reverse_names_stays_and_other_membe
             edited,
             ["=", "A 192.0.2.102 60; A 198.51.100.1 60", "A 198.51.100.1 60"],
         ),
-        // The other member follows to the operator's TTL.
+        // The other member follows to the operator's TTL, and so does what replaces both.
         case(
             "ttl-edd2ab05.domain.com",
             "same id, ttl; same id",
             "",
-            ["A 192.0.2.3 30; A 192.0.2.4 30", "A 192.0.2.103 60; A 192.0.2.104 60", ""],
+            ["A 192.0.2.3 30; A 192.0.2.4 30", "A 192.0.2.103 30; A 192.0.2.104 30", ""],
         ),
         case(
             "off-edd2ab05.domain.com",
