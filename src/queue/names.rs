@@ -123,6 +123,16 @@ impl DirtyNames {
         taken
     }
 
+    /// What [`Self::take`] hands out next, where that will be `max` names of one priority and zone: a guess,
+    /// since more may come before.
+    pub fn coming(&self, now: Moment, max: usize) -> Option<Vec<OwnerName>> {
+        let (first, side) = self.turn(now)?;
+        let lane = &self.lanes[first][side];
+        let (zone, ..) = lane.first(now, None)?;
+        let names: Vec<OwnerName> = lane.due_of(zone, now).take(max).cloned().collect();
+        (names.len() == max).then_some(names)
+    }
+
     /// Which lane is served first: the most urgent priority's, by number, and its side.
     fn turn(&self, now: Moment) -> Option<(usize, usize)> {
         self.lanes.iter().enumerate().find_map(|(nth, [forward, reverse])| {

@@ -181,6 +181,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
             deep: Deep::default(),
             overlay: Overlay::default(),
             approved: HashSet::new(),
+            ahead: None,
         };
         Self {
             world: World::new(settings.desired.clone()),

@@ -8,6 +8,7 @@
 //! cloud than the bound one. A transaction that has begun is awaited to its end.
 
 mod adopt;
+mod ahead;
 mod ask;
 mod audit;
 mod carry;

@@ -2,6 +2,7 @@
 //! what `rectify` says, and commits; `plan` stops before the last step.
 
 use super::{
+    ahead::{Ahead, Wanted},
     carry::{self, Load},
     deep::Deep,
     servers::{Reads, Writes},
@@ -70,6 +71,8 @@ pub struct Settler<R> {
     pub overlay: Overlay,
     /// Held sets that an operator lets through.
     pub approved: HashSet<HeldSet>,
+    /// What the last write has left time to read.
+    pub ahead: Option<Ahead>,
 }
 
 impl<R: Reads> Settler<R> {
@@ -97,9 +100,16 @@ impl<R: Reads> Settler<R> {
         Ok(Prepared { decisions, deferred, also, batch })
     }
 
+    /// What to read of names that come next while a batch is written.
+    pub fn wanted(&self, world: &World, names: Vec<OwnerName>, batch: &Batch) -> Option<Wanted> {
+        let claims: Vec<Vec<Claim>> = names.iter().map(|name| world.claims_at(name)).collect();
+        let around = names_around(world, &names, &claims);
+        Wanted::beside(batch, names, around)
+    }
+
     /// Reads these names and decides them by another rule, without the transaction that would carry it.
     pub async fn decide_by(
-        &self,
+        &mut self,
         world: &mut World,
         names: &[OwnerName],
         mut rule: impl FnMut(&NameState<'_>) -> Decision,
@@ -108,7 +118,11 @@ impl<R: Reads> Settler<R> {
         // A claim costs its VM's whole wish: they are computed once.
         let mut claims: Vec<Vec<Claim>> = claims_of(world);
         let around = names_around(world, names, &claims);
-        let read = Read::new(self.reader.names_and_around(names, &around).await?);
+        let read = match self.ahead.take().and_then(|ahead| ahead.of(names, &around)) {
+            Some(read) => read,
+            None => self.reader.names_and_around(names, &around).await?,
+        };
+        let read = Read::new(read);
         let mut also = Vec::new();
         for name in names {
             also.extend(notice_alias(world, name, &read));

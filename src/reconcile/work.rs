@@ -126,7 +126,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
                     return self.db_trouble(error);
                 }
             };
-            match self.write(&prepared).await {
+            match self.write_and_read_ahead(&prepared, batches.last().map(|(names, _)| names)).await {
                 Ok(()) => {
                     self.db_failures = 0;
                     if !prepared.batch.is_empty() {
@@ -189,6 +189,29 @@ impl<A: Api, T: Tables> Engine<A, T> {
             room = room.saturating_sub(rows);
         }
         loads.into_iter().rev()
+    }
+
+    /// Writes a batch, and reads meanwhile what is likely to be settled next, where it stays as it is read.
+    async fn write_and_read_ahead(
+        &mut self,
+        prepared: &Prepared,
+        next: Option<&Vec<OwnerName>>,
+    ) -> Result<(), WriteError> {
+        let next = next.cloned().or_else(|| self.names.coming(self.now(), NAMES));
+        let busy = self.settings.aim != Aim::Plan && !prepared.batch.is_empty();
+        let wanted = next
+            .filter(|_| busy && prepared.deferred.is_empty())
+            .and_then(|names| self.settler.wanted(&self.world, names, &prepared.batch));
+        let reader = self.settler.reader.clone();
+        let read = async {
+            match wanted {
+                Some(wanted) => wanted.read(&reader).await,
+                None => None,
+            }
+        };
+        let (written, ahead) = tokio::join!(self.write(prepared), read);
+        self.settler.ahead = ahead.filter(|_| written.is_ok());
+        written
     }
 
     async fn write(&mut self, prepared: &Prepared) -> Result<(), WriteError> {
