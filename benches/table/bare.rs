@@ -121,7 +121,18 @@ pub async fn read(lab: &Lab, program: &str) -> Result<Duration> {
                LEFT JOIN records r ON r.id = l.record_id WHERE l.owner_id = 'default'";
     let port = lab.db.mysql.port.to_string();
     let done = Command::new(program)
-        .args(["--no-defaults", "--quick", "-N", "-h127.0.0.1", "-P", &port, "-uroot", &lab.db.name, "-e", sql])
+        .args([
+            "--no-defaults",
+            "--quick",
+            "-N",
+            "-h127.0.0.1",
+            "-P",
+            &port,
+            "-uroot",
+            &lab.db.name,
+            "-e",
+            sql,
+        ])
         .stdout(Stdio::null())
         .status()
         .await?;

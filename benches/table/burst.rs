@@ -13,13 +13,20 @@ use tokio::time::sleep;
 const VMS: usize = 1000;
 const EVENTS: usize = 100_000;
 const ROUNDS: usize = 3;
+const PARTITIONS: i32 = 16;
 
 pub async fn measure() -> Result<()> {
     let server = town::server()?;
     let (mut lab, vms) = town::lab(&server, "burst", VMS).await?;
     sync(&lab.env_with(SETTINGS)).await?;
     println!("{EVENTS} events for {VMS} VMs");
-    let process = listen(&mut lab, &[SETTINGS, &[("RESYNC_INTERVAL", "1h"), ("LEASE_TTL", "5m")]].concat()).await?;
+    lab.kafka();
+    // The mock broker keeps 5 MB a partition.
+    let topic = format!("{}-wide", lab.topic);
+    broker().create_topic(&topic, PARTITIONS)?;
+    lab.world().publish_to(broker().sink(&topic));
+    let settings = [("RESYNC_INTERVAL", "1h"), ("LEASE_TTL", "5m"), ("KAFKA_TOPIC", topic.as_str())];
+    let process = listen(&mut lab, &[SETTINGS, &settings].concat()).await?;
     let (mut ours, mut bares) = (Vec::new(), Vec::new());
     let mut most = 0;
     let publisher = broker().publisher();
@@ -33,7 +40,7 @@ pub async fn measure() -> Result<()> {
         lab.sim.clear_log();
         // It finds all of them when it wakes: what is compared is reading, not the producer.
         process.signal("STOP")?;
-        publisher.publish_all(&lab.topic, events.iter().cycle().take(EVENTS).cloned()).await?;
+        publisher.publish_all(&topic, events.iter().cycle().take(EVENTS).cloned()).await?;
         process.signal("CONT")?;
         let start = Instant::now();
         while metric(&process, "cs_powerdns_trigger_messages_total").await? < before + EVENTS as u64 {
@@ -46,7 +53,7 @@ pub async fn measure() -> Result<()> {
             sleep(Duration::from_millis(20)).await;
         }
         most = most.max(lab.sim.log().len());
-        bares.push(bare::consume(&lab.topic, 3, EVENTS).await?);
+        bares.push(bare::consume(&topic, PARTITIONS, EVENTS).await?);
     }
     end(process).await?;
     line("reading them", median(&mut ours), "librdkafka and IgnoredAny", median(&mut bares), "1.25");

@@ -72,13 +72,15 @@ async fn events(lab: &Lab, process: &Controller, vms: &[String], word: &str) -> 
         taken.ours.push(start.elapsed());
 
         let log = lab.sim.log();
-        let asked = log.iter().find(|(_, parameters)| parameters.keys().any(|key| key == "ids" || key == "id"));
+        let asked =
+            log.iter().find(|(_, parameters)| parameters.keys().any(|key| key == "ids" || key == "id"));
         let (_, parameters) = asked.context("a look-up of the VM")?;
         let start = Instant::now();
         let answer = client.get(lab.sim.endpoint()).query(parameters).send().await?;
         ensure!(answer.status().is_success(), "the simulator refuses what it has answered before");
         answer.bytes().await?;
-        mysql_async::prelude::Queryable::query_drop(&mut connection, "INSERT INTO bench VALUES (NULL)").await?;
+        mysql_async::prelude::Queryable::query_drop(&mut connection, "INSERT INTO bench VALUES (NULL)")
+            .await?;
         taken.bare.push(start.elapsed());
     }
     Ok(taken)

@@ -43,7 +43,9 @@ async fn fill(lab: &mut Lab, mysql: MySql, size: &Size) -> Result<usize> {
         }
         let other = empty(mysql, &format!("bare{round}"), size.vms).await?;
         // The ledger as `schema` makes it.
-        other.exec(&format!("CREATE TABLE cs_powerdns_ledger LIKE `{}`.cs_powerdns_ledger", lab.db.name)).await?;
+        other
+            .exec(&format!("CREATE TABLE cs_powerdns_ledger LIKE `{}`.cs_powerdns_ledger", lab.db.name))
+            .await?;
         bares.push(bare::fill(&other, &lines).await?);
         ensure!(count(&other, "records").await? == count(&lab.db, "records").await?, "the same rows");
         other.exec(&format!("DROP DATABASE `{}`", other.name)).await?;

@@ -44,7 +44,10 @@ pub async fn measure(size: &Size) -> Result<()> {
             ours.push(sync(&lab.env_with(SETTINGS)).await?.0);
             files(&lab.db, folder.path(), &dns).await?;
             theirs.push(octodns(folder.path()).await?);
-            ensure!(differences(&copy, &lab.db.name).await? == 0, "octoDNS has not written what the files say");
+            ensure!(
+                differences(&copy, &lab.db.name).await? == 0,
+                "octoDNS has not written what the files say"
+            );
         }
         line(what, median(&mut ours), "octodns-sync", median(&mut theirs), "1/50 = 0.02");
     }

@@ -56,12 +56,6 @@ impl<G: Copy + Ord, K: Clone + Ord> Lane<G, K> {
         group.and_then(of).or_else(|| of(self.heads.first()?.1))
     }
 
-    /// The keys of this group that are due, the earliest first.
-    pub(super) fn due_of(&self, group: G, now: Moment) -> impl Iterator<Item = &K> {
-        let keys = self.groups.get(&group).into_iter().flatten();
-        keys.take_while(move |(due, _)| *due <= now).map(|(_, key)| key)
-    }
-
     /// Whether a key of this group is due.
     pub(super) fn is_due(&self, group: G, now: Moment) -> bool {
         self.groups.get(&group).and_then(BTreeSet::first).is_some_and(|(due, _)| *due <= now)

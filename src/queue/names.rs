@@ -123,16 +123,6 @@ impl DirtyNames {
         taken
     }
 
-    /// What [`Self::take`] hands out next, where that will be `max` names of one priority and zone: a guess,
-    /// since more may come before.
-    pub fn coming(&self, now: Moment, max: usize) -> Option<Vec<OwnerName>> {
-        let (first, side) = self.turn(now)?;
-        let lane = &self.lanes[first][side];
-        let (zone, ..) = lane.first(now, None)?;
-        let names: Vec<OwnerName> = lane.due_of(zone, now).take(max).cloned().collect();
-        (names.len() == max).then_some(names)
-    }
-
     /// Which lane is served first: the most urgent priority's, by number, and its side.
     fn turn(&self, now: Moment) -> Option<(usize, usize)> {
         self.lanes.iter().enumerate().find_map(|(nth, [forward, reverse])| {
@@ -145,6 +135,11 @@ impl DirtyNames {
             };
             Some((nth, side))
         })
+    }
+
+    /// The priority of what [`Self::take`] hands out first.
+    pub fn most_urgent(&self, now: Moment) -> Option<Priority> {
+        self.turn(now).map(|(first, _)| PRIORITIES[first])
     }
 
     fn lane(&mut self, priority: Priority, name: &OwnerName) -> &mut Lane<ZoneId, OwnerName> {

@@ -181,7 +181,6 @@ impl<A: Api, T: Tables> Engine<A, T> {
             deep: Deep::default(),
             overlay: Overlay::default(),
             approved: HashSet::new(),
-            ahead: None,
         };
         Self {
             world: World::new(settings.desired.clone()),
@@ -332,6 +331,14 @@ impl<A: Api, T: Tables> Engine<A, T> {
             self.take_note(note).await?;
         }
         Ok(())
+    }
+
+    /// Whether something has arrived that nobody has looked at yet.
+    pub(super) fn has_news(&self) -> bool {
+        !(self.deliveries.is_empty()
+            && self.tasks.inbox.is_empty()
+            && self.tenure.is_empty()
+            && self.questions.is_empty())
     }
 
     /// Milliseconds since the start.

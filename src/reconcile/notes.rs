@@ -20,6 +20,7 @@ use crate::{
 };
 use std::{
     collections::HashSet,
+    sync::Arc,
     time::{Instant, SystemTime},
 };
 use tokio::time;
@@ -379,10 +380,10 @@ impl<A: Api, T: Tables> Engine<A, T> {
             }
         }
         if zones.differ_in_place(&self.world.zones) {
-            self.world.zones = zones;
+            self.world.zones = Arc::new(zones);
             self.recompute_all();
         } else {
-            self.world.zones = zones;
+            self.world.zones = Arc::new(zones);
         }
         if self.audited {
             for zone in moved {

@@ -69,7 +69,7 @@ pub trait Reads: Clone + Send + Sync + 'static {
 }
 
 /// What is written to it: see [`Writer`].
-pub trait Writes: Send + Sync + 'static {
+pub trait Writes: Clone + Send + Sync + 'static {
     /// Runs a batch as one transaction.
     fn commit(
         &self,

@@ -2,7 +2,6 @@
 //! what `rectify` says, and commits; `plan` stops before the last step.
 
 use super::{
-    ahead::{Ahead, Wanted},
     carry::{self, Load},
     deep::Deep,
     servers::{Reads, Writes},
@@ -43,6 +42,13 @@ pub struct Decided {
     pub also: Vec<OwnerName>,
 }
 
+/// What names want, and what is to be read to decide on them.
+pub struct Surveyed {
+    claims: Vec<Vec<Claim>>,
+    /// The names around them.
+    pub around: Vec<OwnerName>,
+}
+
 /// What a plan that is not written would have changed: forward contents that come (true) or go.
 #[derive(Debug, Clone, Default)]
 pub struct Overlay(HashMap<(OwnerName, Content), bool>);
@@ -71,8 +77,6 @@ pub struct Settler<R> {
     pub overlay: Overlay,
     /// Held sets that an operator lets through.
     pub approved: HashSet<HeldSet>,
-    /// What the last write has left time to read.
-    pub ahead: Option<Ahead>,
 }
 
 impl<R: Reads> Settler<R> {
@@ -94,47 +98,70 @@ impl<R: Reads> Settler<R> {
         names: &[OwnerName],
         rule: impl FnMut(&NameState<'_>) -> Decision,
     ) -> Result<Prepared, DbError> {
-        let Decided { read, decisions, also } = self.decide_by(world, names, rule).await?;
-        let load = carry::load(&self.reader, &mut self.deep, &world.zones, decisions, &read).await?;
-        let Load { decisions, deferred, batch } = load;
-        Ok(Prepared { decisions, deferred, also, batch })
+        let decided = self.decide_by(world, names, rule).await?;
+        self.load(world, decided).await
     }
 
-    /// What to read of names that come next while a batch is written.
-    pub fn wanted(&self, world: &World, names: Vec<OwnerName>, batch: &Batch) -> Option<Wanted> {
-        let claims: Vec<Vec<Claim>> = names.iter().map(|name| world.claims_at(name)).collect();
-        let around = names_around(world, &names, &claims);
-        Wanted::beside(batch, names, around)
+    /// Prepares names of which it is known what they want and what is around them.
+    pub async fn prepare_surveyed(
+        &mut self,
+        world: &mut World,
+        names: &[OwnerName],
+        surveyed: Surveyed,
+        losses: Losses,
+    ) -> Result<Prepared, DbError> {
+        let settings = self.settings.clone();
+        let rule = |state: &NameState<'_>| plan::decide(state, &settings, losses);
+        let decided = self.decide_surveyed(world, names, surveyed, rule).await?;
+        self.load(world, decided).await
+    }
+
+    /// What names want, and what has to be read around them.
+    pub fn survey(&self, world: &World, names: &[OwnerName]) -> Surveyed {
+        // A claim costs its VM's whole wish: they are computed once.
+        let claims = claims_of(world, names);
+        let around = names_around(world, names, &claims);
+        Surveyed { claims, around }
     }
 
     /// Reads these names and decides them by another rule, without the transaction that would carry it.
     pub async fn decide_by(
-        &mut self,
+        &self,
         world: &mut World,
         names: &[OwnerName],
+        rule: impl FnMut(&NameState<'_>) -> Decision,
+    ) -> Result<Decided, DbError> {
+        let surveyed = self.survey(world, names);
+        self.decide_surveyed(world, names, surveyed, rule).await
+    }
+
+    async fn decide_surveyed(
+        &self,
+        world: &mut World,
+        names: &[OwnerName],
+        Surveyed { mut claims, around }: Surveyed,
         mut rule: impl FnMut(&NameState<'_>) -> Decision,
     ) -> Result<Decided, DbError> {
-        let claims_of = |world: &World| names.iter().map(|name| world.claims_at(name)).collect();
-        // A claim costs its VM's whole wish: they are computed once.
-        let mut claims: Vec<Vec<Claim>> = claims_of(world);
-        let around = names_around(world, names, &claims);
-        let read = match self.ahead.take().and_then(|ahead| ahead.of(names, &around)) {
-            Some(read) => read,
-            None => self.reader.names_and_around(names, &around).await?,
-        };
-        let read = Read::new(read);
+        let read = Read::new(self.reader.names_and_around(names, &around).await?);
         let mut also = Vec::new();
         for name in names {
             also.extend(notice_alias(world, name, &read));
         }
         if !also.is_empty() {
-            claims = claims_of(world);
+            claims = claims_of(world, names);
         }
         let decide = |(name, claims): (&OwnerName, &Vec<Claim>)| {
             (name.clone(), self.decide(world, name, claims, &read, &mut rule))
         };
         let decisions = names.iter().zip(&claims).map(decide).collect();
         Ok(Decided { read: read.names, decisions, also })
+    }
+
+    async fn load(&mut self, world: &World, decided: Decided) -> Result<Prepared, DbError> {
+        let Decided { read, decisions, also } = decided;
+        let load = carry::load(&self.reader, &mut self.deep, &world.zones, decisions, &read).await?;
+        let Load { decisions, deferred, batch } = load;
+        Ok(Prepared { decisions, deferred, also, batch })
     }
 
     /// Commits what was prepared.
@@ -145,6 +172,12 @@ impl<R: Reads> Settler<R> {
         batch: &Batch,
     ) -> Result<Committed, WriteError> {
         let committed = writer.commit(batch, &world.zones).await?;
+        self.note_committed(world, batch);
+        Ok(committed)
+    }
+
+    /// Notes which names stand deep inside zones by now.
+    pub fn note_committed(&mut self, world: &World, batch: &Batch) {
         for row in &batch.inserts {
             if let Some(zone) = world.zones.with_id(row.zone) {
                 self.deep.add(zone, &row.name);
@@ -153,7 +186,6 @@ impl<R: Reads> Settler<R> {
         for (zone, name) in emptied(batch) {
             self.deep.remove(zone, name);
         }
-        Ok(committed)
     }
 
     fn decide(
@@ -235,6 +267,10 @@ impl Read {
         }
         Self { names, cuts }
     }
+}
+
+fn claims_of(world: &World, names: &[OwnerName]) -> Vec<Vec<Claim>> {
+    names.iter().map(|name| world.claims_at(name)).collect()
 }
 
 /// The forward names that reverse names point at, and everything above all of them up to the apex.

@@ -1,6 +1,7 @@
 //! What the engine does of its own accord: look-ups, readings, and settling names.
 
 use super::{
+    ahead::Ahead,
     engine::{Aim, Engine},
     error::EngineError,
     held::through,
@@ -22,6 +23,8 @@ use tokio::time;
 /// Names of one reading. With the apexes above them they fit into one list of 500 (design 8), and with
 /// two addresses each into one transaction of 1000 rows.
 pub(super) const NAMES: usize = 480;
+/// How many times as many names are settled in one go where nothing is urgent.
+const LOADS: usize = 8;
 /// Look-ups in flight; each asks about up to [`IDS`] VMs.
 const LOOKS: usize = 2;
 /// What one request asks about at most (facts: cloudstack 3.4: `ids` in a POST).
@@ -81,7 +84,9 @@ impl<A: Api, T: Tables> Engine<A, T> {
     /// Settles the next names that are due. Returns whether there were any.
     pub(super) async fn settle_some(&mut self) -> Result<bool, EngineError> {
         let now = self.now();
-        let taken = self.names.take(now, NAMES);
+        // Many loads at a time are prepared side by side; what events have marked waits for none of them.
+        let loads = if self.names.most_urgent(now) == Some(Priority::Live) { 1 } else { LOADS };
+        let taken = self.names.take(now, loads * NAMES);
         if taken.is_empty() {
             return Ok(false);
         }
@@ -116,17 +121,37 @@ impl<A: Api, T: Tables> Engine<A, T> {
         losses: Losses,
         priorities: &HashMap<OwnerName, Priority>,
     ) -> Result<(), EngineError> {
+        let yields =
+            self.settings.aim == Aim::Serve && names.first().is_some_and(|n| self.names.is_in_work(n));
         let mut batches: Vec<(Vec<OwnerName>, u32)> = self.loads(names).map(|names| (names, 0)).collect();
         let mut refused = 0;
-        while let Some((names, tries)) = batches.pop() {
-            let prepared = match self.settler.prepare(&mut self.world, &names, losses).await {
-                Ok(prepared) => prepared,
-                Err(error) => {
-                    self.put_back(names, batches);
-                    return self.db_trouble(error);
+        let mut ahead: Option<Ahead> = None;
+        loop {
+            let Ahead { names, tries, mut prepared } = match ahead.take() {
+                Some(ahead) => ahead,
+                None => {
+                    let Some((names, tries)) = batches.pop() else { break };
+                    match self.settler.prepare(&mut self.world, &names, losses).await {
+                        Ok(prepared) => Ahead { names, tries, prepared },
+                        Err(error) => {
+                            self.put_back(names, batches);
+                            return self.db_trouble(error);
+                        }
+                    }
                 }
             };
-            match self.write_and_read_ahead(&prepared, batches.last().map(|(names, _)| names)).await {
+            let written;
+            (written, ahead) = self.write_and_prepare(&mut prepared, &mut batches, losses).await;
+            if written.is_err()
+                && let Some(ahead) = ahead.take()
+            {
+                batches.push((ahead.names, ahead.tries));
+                // Whoever plans these names again does not see the alias come or go once more.
+                for name in ahead.prepared.also {
+                    self.mark(&name, Priority::Live);
+                }
+            }
+            match written {
                 Ok(()) => {
                     self.db_failures = 0;
                     if !prepared.batch.is_empty() {
@@ -136,6 +161,13 @@ impl<A: Api, T: Tables> Engine<A, T> {
                         batches.push((prepared.deferred.clone(), 0));
                     }
                     self.note_settled(prepared, priorities);
+                    if yields && ahead.is_none() && self.has_news() {
+                        // What has happened meanwhile goes first.
+                        let now = self.now();
+                        for name in batches.drain(..).flat_map(|(names, _)| names) {
+                            self.names.put_back(&name, now);
+                        }
+                    }
                 }
                 Err(WriteError::Fenced) => {
                     tracing::warn!("fenced: another process holds the lease; nothing was written");
@@ -191,42 +223,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
         loads.into_iter().rev()
     }
 
-    /// Writes a batch, and reads meanwhile what is likely to be settled next, where it stays as it is read.
-    async fn write_and_read_ahead(
-        &mut self,
-        prepared: &Prepared,
-        next: Option<&Vec<OwnerName>>,
-    ) -> Result<(), WriteError> {
-        let next = next.cloned().or_else(|| self.names.coming(self.now(), NAMES));
-        let busy = self.settings.aim != Aim::Plan && !prepared.batch.is_empty();
-        let wanted = next
-            .filter(|_| busy && prepared.deferred.is_empty())
-            .and_then(|names| self.settler.wanted(&self.world, names, &prepared.batch));
-        let reader = self.settler.reader.clone();
-        let read = async {
-            match wanted {
-                Some(wanted) => wanted.read(&reader).await,
-                None => None,
-            }
-        };
-        let (written, ahead) = tokio::join!(self.write(prepared), read);
-        self.settler.ahead = ahead.filter(|_| written.is_ok());
-        written
-    }
-
-    async fn write(&mut self, prepared: &Prepared) -> Result<(), WriteError> {
-        if self.settings.aim == Aim::Plan || prepared.batch.is_empty() {
-            return Ok(());
-        }
-        let Some((writer, _)) = &self.writer else { return Err(WriteError::Fenced) };
-        let committed = self.settler.commit(&self.world, writer, &prepared.batch).await?;
-        // What has gone was owned before the pass, and counts as used from now on.
-        self.owned_before = self.owned_before.map(|owned| owned.saturating_sub(prepared.batch.losses));
-        self.note_serials(&committed);
-        Ok(())
-    }
-
-    fn note_serials(&mut self, committed: &Committed) {
+    pub(super) fn note_serials(&mut self, committed: &Committed) {
         let now = self.now();
         for (id, serial) in &committed.serials {
             self.serials.insert(*id, (*serial, now));

@@ -11,7 +11,10 @@ use crate::{
         ZoneId, Zones,
     },
 };
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 /// A VM of the ledger that the inventory does not know.
 #[derive(Debug, Clone, Default)]
@@ -40,7 +43,7 @@ pub struct World {
     /// Accounts, domains and projects.
     pub owners: OwnerIndex,
     /// Zones.
-    pub zones: Zones,
+    pub zones: Arc<Zones>,
     /// What an operator has set for claims.
     pub settings: desired::Settings,
     /// VMs that are proved gone, and whether that was announced.
@@ -68,7 +71,7 @@ impl World {
         Self {
             inventory: Inventory::default(),
             owners: OwnerIndex::default(),
-            zones: Zones::default(),
+            zones: Arc::default(),
             settings,
             gone: HashMap::new(),
             announced: HashMap::new(),

@@ -9,7 +9,10 @@ use crate::{
     },
     plan::Standing,
 };
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 const DOMAIN: DomainId = DomainId::from_u128(1);
 
@@ -43,7 +46,7 @@ fn owners(suffix: &str) -> OwnerIndex {
 fn world() -> World {
     let mut world = World::new(desired::Settings::default());
     world.owners = owners("a.org");
-    world.zones = Zones::new([zone(1, "a.org"), zone(2, "2.0.192.in-addr.arpa")], HashMap::new());
+    world.zones = Arc::new(Zones::new([zone(1, "a.org"), zone(2, "2.0.192.in-addr.arpa")], HashMap::new()));
     world
 }
 
@@ -206,7 +209,7 @@ fn a_vm_whose_owner_no_listing_has_keeps_what_it_has() {
     let domain = Domain { id: DOMAIN, parent: None, path: "ROOT".into(), level: 0, network_domain: None };
     world.owners =
         OwnerIndex::new(&Owners { accounts: vec![account], domains: vec![domain], projects: vec![] });
-    world.zones = Zones::new([zone(1, "a.org"), zone(3, "b.org")], HashMap::new());
+    world.zones = Arc::new(Zones::new([zone(1, "a.org"), zone(3, "b.org")], HashMap::new()));
     let touched = world.recompute(VmId::from_u128(1)).touched;
     assert!(touched.contains(&entry.name), "{touched:?}");
     assert_eq!(world.standing(&entry), Standing::Living { announced: true });
@@ -221,7 +224,7 @@ fn a_misspelt_network_domain_takes_nobody_off_the_net() {
     world.recompute(VmId::from_u128(1));
     assert_eq!(world.standing(&entry), Standing::Keep, "its successor waits for a zone");
     let zones = [zone(1, "a.org"), zone(3, "misspelt.org")];
-    world.zones = Zones::new(zones, HashMap::new());
+    world.zones = Arc::new(Zones::new(zones, HashMap::new()));
     world.recompute(VmId::from_u128(1));
     assert!(matches!(world.standing(&entry), Standing::Living { .. }), "its successor can be served");
 }
@@ -238,7 +241,7 @@ fn a_network_domain_that_is_no_name_takes_nobody_off_the_net() {
             let mut world = world();
             world.settings = settings.clone();
             let zones = [zone(1, "a.org"), zone(2, "2.0.192.in-addr.arpa"), zone(3, "common.org")];
-            world.zones = Zones::new(zones, HashMap::new());
+            world.zones = Arc::new(Zones::new(zones, HashMap::new()));
             world.apply(grouped(), ReadSeq(1), true, false);
             world.owners = owners(text);
             world.recompute(VmId::from_u128(1));

@@ -27,6 +27,7 @@ use tokio::sync::mpsc::Sender;
 pub struct TablesModel(pub Stage, pub u64);
 
 /// Writes for one epoch.
+#[derive(Clone)]
 pub struct WriterModel {
     stage: Stage,
     engine: u64,
