@@ -5,9 +5,11 @@ use crate::{metrics::Triggers, model::Mark};
 use rdkafka::message::{BorrowedMessage, Message};
 use std::collections::BTreeMap;
 
-/// Messages taken together: enough to make the acknowledgement's cost vanish, few enough to keep a
-/// single event's way short.
-pub(super) const MAX_BATCH: usize = 1000;
+/// Messages taken together: enough to make the acknowledgement's cost vanish, few enough to keep a single
+/// event's way short (50 ms).
+const MESSAGES: usize = 20_000;
+/// Different things that are marked together: what one delivery may hold in memory.
+const MARKS: usize = 4096;
 
 /// Messages that were available at once.
 #[derive(Default)]
@@ -16,6 +18,8 @@ pub(super) struct Batch {
     pub(super) taken: usize,
     /// Their marks, each perhaps several times.
     marks: Vec<Mark>,
+    /// They are of as many things as it may hold.
+    crowded: bool,
     /// The last offset of each partition.
     pub(super) offsets: BTreeMap<i32, i64>,
 }
@@ -35,6 +39,15 @@ impl Batch {
                 tracing::debug!(partition, offset, why, "passing by a message that cannot be read");
             }
         }
+    }
+
+    /// Whether it is time to hand it over.
+    pub(super) fn is_full(&mut self) -> bool {
+        if self.marks.len() >= 2 * MARKS {
+            squash(&mut self.marks);
+            self.crowded = self.marks.len() >= MARKS;
+        }
+        self.crowded || self.taken >= MESSAGES
     }
 
     /// The marks, each once.

@@ -2,7 +2,7 @@
 
 use super::{
     Settings, TriggerError,
-    batch::{Batch, MAX_BATCH},
+    batch::Batch,
     settings::{client_config, refused},
 };
 use crate::{metrics::Metrics, model::Mark};
@@ -12,9 +12,11 @@ use rdkafka::{
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance, StreamConsumer},
     error::{KafkaError, RDKafkaErrorCode},
+    message::BorrowedMessage,
 };
 use std::{
     collections::BTreeMap,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -115,43 +117,65 @@ impl Reader<'_> {
     async fn run(&self, assigned: &Notify) -> Result<(), TriggerError> {
         let mut stream = self.consumer.stream();
         let mut complaints = Complaints::default();
+        let mut batch = Batch::default();
         loop {
-            let first = tokio::select! {
-                biased;
-                () = self.cancel.cancelled() => return Ok(()),
-                () = assigned.notified() => {
-                    if !self.deliver(Arrival::Assigned).await? {
-                        return Ok(());
+            if batch.taken == 0 {
+                tokio::select! {
+                    biased;
+                    () = self.cancel.cancelled() => return Ok(()),
+                    () = assigned.notified() => {
+                        if !self.deliver(Arrival::Assigned).await? {
+                            return Ok(());
+                        }
+                        continue;
                     }
-                    continue;
+                    Some(first) = stream.next() => self.take(first, &mut batch, &mut complaints)?,
                 }
-                first = stream.next() => first,
-            };
-            let mut batch = Batch::default();
-            let mut next = first;
-            while let Some(message) = next {
-                match message {
-                    Ok(message) => batch.take(&message, &self.metrics.triggers),
-                    Err(KafkaError::MessageConsumptionFatal(code)) => {
-                        let source = KafkaError::MessageConsumptionFatal(code);
-                        return Err(TriggerError::Fatal { source });
-                    }
-                    // Not fatal: librdkafka goes on by itself.
-                    Err(err) => complaints.hear(&err, &self.metrics),
-                }
-                if batch.taken >= MAX_BATCH {
-                    break;
-                }
-                next = stream.next().now_or_never().flatten();
+            }
+            while !batch.is_full()
+                && let Some(message) = stream.next().now_or_never().flatten()
+            {
+                self.take(message, &mut batch, &mut complaints)?;
             }
             self.metrics.triggers.messages.add(batch.taken as u64);
+            let mut following = Batch::default();
             let marks = batch.take_marks();
-            if marks.is_empty() || self.deliver(Arrival::Marks(marks)).await? {
-                self.store(&batch.offsets);
-            } else {
-                return Ok(());
+            if !marks.is_empty() {
+                // The receiver may have a transaction to end first: whatever comes meanwhile adds up.
+                let mut delivery = pin!(self.deliver(Arrival::Marks(marks)));
+                let delivered = loop {
+                    tokio::select! {
+                        biased;
+                        delivered = &mut delivery => break delivered?,
+                        Some(message) = stream.next(), if !following.is_full() => {
+                            self.take(message, &mut following, &mut complaints)?;
+                        }
+                    }
+                };
+                if !delivered {
+                    return Ok(());
+                }
             }
+            self.store(&batch.offsets);
+            batch = following;
         }
+    }
+
+    fn take(
+        &self,
+        message: Result<BorrowedMessage<'_>, KafkaError>,
+        batch: &mut Batch,
+        complaints: &mut Complaints,
+    ) -> Result<(), TriggerError> {
+        match message {
+            Ok(message) => batch.take(&message, &self.metrics.triggers),
+            Err(KafkaError::MessageConsumptionFatal(code)) => {
+                return Err(TriggerError::Fatal { source: KafkaError::MessageConsumptionFatal(code) });
+            }
+            // Not fatal: librdkafka goes on by itself.
+            Err(err) => complaints.hear(&err, &self.metrics),
+        }
+        Ok(())
     }
 
     /// Hands something over and waits until it is taken; false if cancelled meanwhile.

@@ -49,7 +49,7 @@ pub fn check_extra(key: &str) -> Result<(), &'static str> {
 }
 
 /// Properties that hold for every consumer, each of which an operator may override.
-const DEFAULTS: [(&str, &str); 10] = [
+const DEFAULTS: [(&str, &str); 11] = [
     ("client.id", "cs-powerdns"),
     // A new group starts at the end: the resync at the start knows everything before.
     ("auto.offset.reset", "latest"),
@@ -58,6 +58,8 @@ const DEFAULTS: [(&str, &str); 10] = [
     // Marks are small and quickly taken: what is read ahead costs memory only (8 MiB a partition).
     ("queued.max.messages.kbytes", "8192"),
     ("queued.min.messages", "5000"),
+    // With its second, a flood is read at 10 000 messages a second: measured, a hundredth of what it can do.
+    ("fetch.queue.backoff.ms", "10"),
     // One answer of a broker; a single longer message still comes, alone, and is counted as poison.
     ("fetch.max.bytes", "16777216"),
     ("fetch.message.max.bytes", "4194304"),
