@@ -33,8 +33,8 @@ pub async fn measure(size: &Size) -> Result<()> {
         let aim = if percent == 50 { "+ 10 ms" } else { "+ 50 ms" };
         line(&format!("one event, idle, p{percent}"), ours, "one API answer and one COMMIT", bare, aim);
     }
-    let each = statements as f64 / size.events.min(vms.len()) as f64;
-    lone("  SQL statements an event", &format!("{each:.1}"), "at most 12");
+    let each = statements / u64::try_from(size.events.min(vms.len()))?.max(1);
+    lone("  SQL statements an event", &each.to_string(), "at most 12");
 
     // An audit follows the other; what it reads, it reads beside the events.
     let settings = [SETTINGS, &[("RESYNC_INTERVAL", "1s"), ("RESYNC_MIN_INTERVAL", "1s")]].concat();

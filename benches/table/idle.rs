@@ -19,7 +19,7 @@ pub async fn measure(size: &Size) -> Result<()> {
     sleep(Duration::from_secs(5)).await;
     let before = usage(process.pid()?).context("it runs")?.cpu;
     sleep(TIME).await;
-    let used = usage(process.pid()?).context("it runs")?.cpu - before;
+    let used = usage(process.pid()?).context("it runs")?.cpu.saturating_sub(before);
     end(process).await?;
     let percent = used.as_secs_f64() / TIME.as_secs_f64() * 100.0;
     lone("of a core, idle", &format!("{percent:.2} %"), "under 1 %");

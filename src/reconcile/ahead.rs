@@ -5,7 +5,7 @@ use super::{
     carry,
     engine::{Aim, Engine},
     servers::{Api, Tables, Writes},
-    settle::{Prepared, Surveyed},
+    settle::{Prepared, Settler, Surveyed},
 };
 use crate::{
     model::{Batch, OwnerName, Zones},
@@ -61,7 +61,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
             return None;
         }
         let (names, _) = batches.last()?;
-        let surveyed = self.settler.survey(&self.world, names);
+        let surveyed = Settler::<T::Reader>::survey(&self.world, names);
         if !is_apart(batch, &self.world.zones, names, &surveyed) {
             return None;
         }

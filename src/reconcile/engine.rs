@@ -316,7 +316,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
     }
 
     /// Takes what has arrived, but not for ever: settling must go on under a steady stream.
-    async fn drain_notes(&mut self) -> Result<(), EngineError> {
+    pub(super) async fn drain_notes(&mut self) -> Result<(), EngineError> {
         if let Ok(question) = self.questions.try_recv() {
             self.answer(question).await;
         }

@@ -137,6 +137,25 @@ impl<A: Api, T: Tables> Engine<A, T> {
         for chunk in names.chunks(NAMES) {
             let priorities = chunk.iter().map(|name| (name.clone(), Priority::Repair)).collect();
             self.settle(chunk.to_vec(), losses, &priorities).await?;
+            Box::pin(self.serve_events()).await?;
+            if !self.may_write() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What events have marked does not wait until many losses are through.
+    async fn serve_events(&mut self) -> Result<(), EngineError> {
+        if self.settings.aim != Aim::Serve {
+            return Ok(());
+        }
+        self.start_work();
+        self.drain_notes().await?;
+        if self.may_settle() && self.names.most_urgent(self.now()) == Some(Priority::Live) {
+            let failure = self.settle_failure.take();
+            self.settle_some().await?;
+            self.settle_failure = self.settle_failure.take().or(failure);
         }
         Ok(())
     }

@@ -117,7 +117,7 @@ impl<R: Reads> Settler<R> {
     }
 
     /// What names want, and what has to be read around them.
-    pub fn survey(&self, world: &World, names: &[OwnerName]) -> Surveyed {
+    pub fn survey(world: &World, names: &[OwnerName]) -> Surveyed {
         // A claim costs its VM's whole wish: they are computed once.
         let claims = claims_of(world, names);
         let around = names_around(world, names, &claims);
@@ -131,7 +131,7 @@ impl<R: Reads> Settler<R> {
         names: &[OwnerName],
         rule: impl FnMut(&NameState<'_>) -> Decision,
     ) -> Result<Decided, DbError> {
-        let surveyed = self.survey(world, names);
+        let surveyed = Self::survey(world, names);
         self.decide_surveyed(world, names, surveyed, rule).await
     }
 

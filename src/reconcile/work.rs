@@ -14,7 +14,7 @@ use crate::{
     model::{Batch, Kind, Outcome, OwnerName, ZoneId},
     observe::{Pass, Standing},
     plan::{Decision, Losses, MAX_ROWS},
-    powerdns::{Committed, WriteError},
+    powerdns::{Committed, DbError, WriteError},
     queue::{Priority, backoff},
 };
 use std::{collections::HashMap, time::Instant};
@@ -127,19 +127,17 @@ impl<A: Api, T: Tables> Engine<A, T> {
         let mut refused = 0;
         let mut ahead: Option<Ahead> = None;
         loop {
-            let Ahead { names, tries, mut prepared } = match ahead.take() {
-                Some(ahead) => ahead,
-                None => {
-                    let Some((names, tries)) = batches.pop() else { break };
-                    match self.settler.prepare(&mut self.world, &names, losses).await {
-                        Ok(prepared) => Ahead { names, tries, prepared },
-                        Err(error) => {
-                            self.put_back(names, batches);
-                            return self.db_trouble(error);
-                        }
+            let next = match ahead.take() {
+                Some(next) => Some(next),
+                None => match self.prepare_next(&mut batches, losses).await {
+                    Ok(next) => next,
+                    Err(error) => {
+                        self.put_back(Vec::new(), batches);
+                        return self.db_trouble(error);
                     }
-                }
+                },
             };
+            let Some(Ahead { names, tries, mut prepared }) = next else { break };
             let written;
             (written, ahead) = self.write_and_prepare(&mut prepared, &mut batches, losses).await;
             if written.is_err()
@@ -202,6 +200,16 @@ impl<A: Api, T: Tables> Engine<A, T> {
             }
         }
         Ok(())
+    }
+
+    async fn prepare_next(
+        &mut self,
+        batches: &mut Vec<(Vec<OwnerName>, u32)>,
+        losses: Losses,
+    ) -> Result<Option<Ahead>, DbError> {
+        let Some((names, _)) = batches.last() else { return Ok(None) };
+        let prepared = self.settler.prepare(&mut self.world, names, losses).await?;
+        Ok(batches.pop().map(|(names, tries)| Ahead { names, tries, prepared }))
     }
 
     /// These names in loads that one transaction is likely to have room for, the last one first. A group
