@@ -12,13 +12,13 @@ use rdkafka::{
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance, StreamConsumer},
     error::{KafkaError, RDKafkaErrorCode},
+    statistics::Statistics,
 };
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    time::Instant,
 };
-use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// How long the end may take: committing offsets and leaving the group.
@@ -42,6 +42,8 @@ pub enum Arrival {
 pub struct Delivery {
     /// What came.
     pub arrival: Arrival,
+    /// When.
+    pub at: Instant,
     ack: oneshot::Sender<()>,
 }
 
@@ -49,7 +51,7 @@ impl Delivery {
     /// A delivery, and the end at which its acknowledgement arrives.
     pub fn new(arrival: Arrival) -> (Self, oneshot::Receiver<()>) {
         let (ack, taken) = oneshot::channel();
-        (Self { arrival, ack }, taken)
+        (Self { arrival, at: Instant::now(), ack }, taken)
     }
 
     /// Says that the marks are in the dirty set: their offsets may be stored now.
@@ -144,7 +146,11 @@ impl Reader<'_> {
                 }
                 next = stream.next().now_or_never().flatten();
             }
-            self.metrics.triggers.messages.add(batch.taken as u64);
+            let triggers = &self.metrics.triggers;
+            triggers.messages.add(batch.taken as u64);
+            if batch.taken > 0 {
+                triggers.last_message.set_now();
+            }
             let marks = batch.take_marks();
             if marks.is_empty() || self.deliver(Arrival::Marks(marks)).await? {
                 self.store(&batch.offsets);
@@ -157,11 +163,13 @@ impl Reader<'_> {
     /// Hands something over and waits until it is taken; false if cancelled meanwhile.
     async fn deliver(&self, arrival: Arrival) -> Result<bool, TriggerError> {
         let (delivery, taken) = Delivery::new(arrival);
+        let waiting = &self.metrics.triggers.waiting_since;
+        waiting.set_now();
         let hand_over = async {
             self.out.send(delivery).await.map_err(|_| TriggerError::Abandoned)?;
             taken.await.map_err(|_| TriggerError::Abandoned)
         };
-        tokio::select! {
+        let delivered = tokio::select! {
             biased;
             // At shutdown the receiver may go before the signal is seen here.
             result = hand_over => match result {
@@ -169,7 +177,9 @@ impl Reader<'_> {
                 result => result.map(|()| true),
             },
             () = self.cancel.cancelled() => Ok(false),
-        }
+        };
+        waiting.set_ago(None);
+        delivered
     }
 
     fn store(&self, offsets: &BTreeMap<i32, i64>) {
@@ -229,6 +239,12 @@ impl ClientContext for Context {
         }
     }
 
+    fn stats(&self, statistics: Statistics) {
+        let triggers = &self.metrics.triggers;
+        triggers.lag.set(lag(&statistics));
+        triggers.lag_seen.set_now();
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "librdkafka reports an error");
     }
@@ -255,6 +271,18 @@ impl Context {
         }
         Ok(())
     }
+}
+
+/// Messages that are not read yet of the partitions that are being read: counted from what is stored, as soon
+/// as something is, else from what the group has committed.
+fn lag(statistics: &Statistics) -> u64 {
+    let partitions = statistics.topics.values().flat_map(|topic| topic.partitions.values());
+    let read = partitions.filter(|partition| partition.fetch_state == "active");
+    let lags = read.map(|partition| match partition.consumer_lag_stored {
+        0.. => partition.consumer_lag_stored,
+        _ => partition.consumer_lag,
+    });
+    lags.map(|lag| u64::try_from(lag).unwrap_or(0)).sum()
 }
 
 impl ConsumerContext for Context {
