@@ -209,10 +209,10 @@ sql() { mariadb --no-defaults --protocol=tcp -h 127.0.0.1 -P "$TESTBED_MYSQL_POR
 
 # whole_resync: waits until a resync that has begun after now has ended.
 whole_resync() {
-  local before
-  before=$(metric cs_powerdns_resyncs_total)
+  local before name='cs_powerdns_passes_total{pass="resync",result="success"}'
+  before=$(metric "$name")
   # The first that ends may have begun before.
-  until [ "$(metric cs_powerdns_resyncs_total)" -ge $((before + 2)) ]; do
+  until [ "$(metric "$name")" -ge $((before + 2)) ]; do
     [ "$(since "$changed")" -lt $(((limit + 2 * resync) * 1000)) ] || fail "no resync has ended"
     sleep 0.1
   done

@@ -1,47 +1,13 @@
 //! Plain counters that every shell room may touch; `observe` renders them. No registry, no labels of
-//! unbounded value: what a counter means stands in its field's documentation.
+//! unbounded value: what a counter means stands in its field's documentation, and deploy/metrics.md lists
+//! what is shown.
 
-use std::sync::{
-    Arc, Mutex, OnceLock, PoisonError,
-    atomic::{AtomicU64, Ordering},
-};
+mod number;
+mod web;
 
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// One more.
-    pub fn inc(&self) {
-        self.add(1);
-    }
-
-    /// `n` more.
-    pub fn add(&self, n: u64) {
-        self.0.fetch_add(n, Ordering::Relaxed);
-    }
-
-    /// The number so far.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// A number that goes up and down.
-#[derive(Debug, Default)]
-pub struct Gauge(AtomicU64);
-
-impl Gauge {
-    /// Sets it.
-    pub fn set(&self, n: u64) {
-        self.0.store(n, Ordering::Relaxed);
-    }
-
-    /// The number now.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
+pub use number::{BOUNDS, Counter, Family, Gauge, Histogram, Stamp};
+use std::sync::{Arc, OnceLock};
+pub use web::WebServer;
 
 /// Everything that is counted.
 #[derive(Debug, Default)]
@@ -58,30 +24,71 @@ pub struct Metrics {
     pub web: OnceLock<Vec<Arc<WebServer>>>,
 }
 
+/// The commands of the API that are called while serving; `check` asks for a few more.
+const COMMANDS: [&str; 6] =
+    ["listVirtualMachines", "listAccounts", "listDomains", "listProjects", "listCapabilities", "other"];
+/// How a request can end.
+const RESULTS: [&str; 8] =
+    ["success", "unreachable", "timeout", "throttled", "denied", "refused", "error", "unreadable"];
+
 /// Requests to the CloudStack API.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Api {
-    /// Requests sent.
-    pub requests: Counter,
-    /// Requests that failed in any way.
-    pub errors: Counter,
+    /// By command, the requests that ended in each way.
+    ended: [Family<{ RESULTS.len() }>; COMMANDS.len()],
+    /// By command, microseconds spent waiting for answers.
+    pub micros: Family<{ COMMANDS.len() }>,
     /// Items of answers that could not be read as a VM, account, domain or project.
     pub unreadable: Counter,
-    /// Microseconds spent waiting for answers.
-    pub micros: Counter,
     /// When the last answer or page arrived, seconds since 1970.
     pub last_answer: Gauge,
     /// When a request last ended, well or badly, seconds since 1970.
     pub last_end: Gauge,
 }
 
+impl Default for Api {
+    fn default() -> Self {
+        let (unreadable, last_answer, last_end) = Default::default();
+        let ended = std::array::from_fn(|_| Family::new(RESULTS));
+        Self { ended, micros: Family::new(COMMANDS), unreadable, last_answer, last_end }
+    }
+}
+
+impl Api {
+    /// A request has ended in one of the ways that have a word; none for well.
+    pub fn ended(&self, command: &str, error: Option<&'static str>) {
+        let at = COMMANDS.iter().position(|known| *known == command).unwrap_or(COMMANDS.len() - 1);
+        self.ended[at].of(error.unwrap_or(RESULTS[0])).inc();
+    }
+
+    /// Command, result, and how many requests ended so.
+    pub fn each(&self) -> impl Iterator<Item = (&'static str, &'static str, &Counter)> {
+        let commands = COMMANDS.into_iter().zip(&self.ended);
+        commands
+            .flat_map(|(command, ended)| ended.iter().map(move |(result, count)| (command, result, count)))
+    }
+
+    /// Requests that have ended.
+    pub fn requests(&self) -> u64 {
+        self.each().map(|(_, _, count)| count.get()).sum()
+    }
+
+    /// Those that failed in any way.
+    pub fn errors(&self) -> u64 {
+        let failed = self.each().filter(|(_, result, _)| *result != RESULTS[0]);
+        failed.map(|(_, _, count)| count.get()).sum()
+    }
+}
+
 /// The Kafka consumer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Triggers {
+    /// 1 where events are configured.
+    pub enabled: Gauge,
     /// Messages received.
     pub messages: Counter,
-    /// Marks made of them.
-    pub marks: Counter,
+    /// Marks made of them, by what they mark.
+    pub marks: Family<8>,
     /// Messages that concern nothing that we publish.
     pub irrelevant: Counter,
     /// Messages that could not be read.
@@ -90,6 +97,36 @@ pub struct Triggers {
     pub errors: Counter,
     /// Partitions assigned now.
     pub partitions: Gauge,
+    /// Messages of those partitions that are not read yet, by the client library's latest statistics.
+    pub lag: Gauge,
+    /// When statistics last came.
+    pub lag_seen: Stamp,
+    /// When the last message came.
+    pub last_message: Stamp,
+    /// Since when a batch of marks waits for the reconciler; never where none does.
+    pub waiting_since: Stamp,
+}
+
+impl Default for Triggers {
+    fn default() -> Self {
+        let (enabled, messages, irrelevant, poison, errors, partitions, lag) = Default::default();
+        let (lag_seen, last_message, waiting_since) = Default::default();
+        let marks =
+            Family::new(["vm", "nic", "address", "network", "account", "domain", "project", "resync"]);
+        Self {
+            enabled,
+            messages,
+            marks,
+            irrelevant,
+            poison,
+            errors,
+            partitions,
+            lag,
+            lag_seen,
+            last_message,
+            waiting_since,
+        }
+    }
 }
 
 /// The PowerDNS database.
@@ -101,7 +138,11 @@ pub struct Sql {
     pub conflicts: Counter,
     /// Transactions that a deadlock, time-out or lost connection ended.
     pub retries: Counter,
-    /// Rows inserted, deleted, given another TTL.
+    /// Transactions that were rolled back because another process holds the lease.
+    pub fenced: Counter,
+    /// Transactions that the database refused.
+    pub refused: Counter,
+    /// Rows inserted.
     pub inserted: Counter,
     /// Rows deleted.
     pub deleted: Counter,
@@ -111,69 +152,106 @@ pub struct Sql {
     pub serials: Counter,
     /// Statements sent.
     pub statements: Counter,
-}
-
-/// A web server of PowerDNS that is told of changes.
-#[derive(Debug)]
-pub struct WebServer {
-    /// Its URL: a label of as many values as the configuration lists.
-    pub url: String,
-    /// Flushes of its caches that were sent.
-    pub flushes: Counter,
-    /// Requests to send a NOTIFY.
-    pub notifies: Counter,
-    /// Requests of either kind that failed in any way.
+    /// Microseconds that statements took.
+    pub micros: Counter,
+    /// Connections that could not be made, and statements that failed or took too long.
     pub errors: Counter,
-    trouble: Mutex<Option<String>>,
 }
 
-impl WebServer {
-    /// One that nothing was sent to yet.
-    pub fn new(url: String) -> Self {
-        let (flushes, notifies, errors) = Default::default();
-        Self { url, flushes, notifies, errors, trouble: Mutex::default() }
-    }
-
-    /// Why requests fail now; none where they do not.
-    pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// See [`WebServer::trouble`].
-    pub fn set_trouble(&self, trouble: Option<String>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
-    }
+/// One kind of pass.
+#[derive(Debug, Default)]
+pub struct Attempts {
+    /// Those that ended well.
+    pub good: Counter,
+    /// Those that failed.
+    pub failed: Counter,
+    /// When the last one began.
+    pub attempt: Stamp,
+    /// When the last good one ended.
+    pub success: Stamp,
 }
 
 /// The reconciler.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Passes {
-    /// Full resyncs that ended well.
-    pub resyncs: Counter,
-    /// Full resyncs that failed.
-    pub resync_failures: Counter,
-    /// Look-ups that ended well.
-    pub looks: Counter,
-    /// Look-ups that failed.
+    /// Full resyncs, to the end of their reading.
+    pub resync: Attempts,
+    /// Look-ups.
+    pub look: Attempts,
+    /// Batches of names.
+    pub settle: Attempts,
+    /// Zones and serials.
+    pub zones: Attempts,
+    /// Microseconds by what they were spent on.
+    pub phases: Family<8>,
+    /// Look-ups that failed, and VMs for which alone one did.
     pub look_failures: Counter,
     /// Names settled.
     pub settled: Counter,
-    /// Batches that failed.
+    /// Names that could not be settled, and batches that the database's own trouble stopped.
     pub settle_failures: Counter,
-    /// Names that a resync repaired and that no trigger had announced.
-    pub repairs: Counter,
+    /// Names repaired though no trigger had announced anything, by what showed that they had to be.
+    pub repairs: Family<4>,
+    /// Rows whose claim ended while an operator's edit stays.
+    pub left_behind: Counter,
+    /// From an event's arrival to the commit of a name that it changed.
+    pub latency: Histogram,
     /// Dirty VMs waiting.
     pub dirty_vms: Gauge,
     /// Dirty names waiting.
     pub dirty_names: Gauge,
+    /// Since when the VM waits that has waited longest.
+    pub dirty_vms_since: Stamp,
+    /// Since when the name waits that has waited longest.
+    pub dirty_names_since: Stamp,
     /// VMs known.
     pub vms: Gauge,
+    /// VMs whose owner no listing shows.
+    pub frozen: Gauge,
+    /// Zones of the database.
+    pub zone_count: Gauge,
     /// Records held back by the loss budget.
     pub held: Gauge,
+    /// The sets that they are in.
+    pub held_sets: Gauge,
+    /// `RESYNC_INTERVAL` in milliseconds.
+    pub resync_interval_millis: Gauge,
     /// Duration of the last resync in milliseconds.
     pub resync_millis: Gauge,
-    /// When the last resync ended well, seconds since 1970.
-    pub last_resync: Gauge,
+}
+
+impl Default for Passes {
+    fn default() -> Self {
+        let (resync, look, settle, zones) = Default::default();
+        let (look_failures, settled, settle_failures, left_behind, latency) = Default::default();
+        let (dirty_vms, dirty_names, dirty_vms_since, dirty_names_since) = Default::default();
+        let (vms, frozen, zone_count, held, held_sets) = Default::default();
+        let (resync_interval_millis, resync_millis) = Default::default();
+        Self {
+            resync,
+            look,
+            settle,
+            zones,
+            phases: Family::new(["owners", "zones", "list", "look", "audit", "read", "plan", "write"]),
+            look_failures,
+            settled,
+            settle_failures,
+            repairs: Family::new(["vms", "rows", "owners", "zones"]),
+            left_behind,
+            latency,
+            dirty_vms,
+            dirty_names,
+            dirty_vms_since,
+            dirty_names_since,
+            vms,
+            frozen,
+            zone_count,
+            held,
+            held_sets,
+            resync_interval_millis,
+            resync_millis,
+        }
+    }
 }
 
 /// An error with its causes on one line, for logs and status: Display leaves the source out.

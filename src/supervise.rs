@@ -158,6 +158,7 @@ pub async fn run(services: Services, shutdown: impl Future<Output = ()>) -> Resu
     let (deliveries_in, deliveries) = mpsc::channel(4);
     match trigger {
         Some(settings) => {
+            metrics.triggers.enabled.set(1);
             let (metrics, board, cancel) = (Arc::clone(&metrics), Arc::clone(&board), cancel.clone());
             tasks.spawn(async move {
                 let ended = consume_while_holding(settings, deliveries_in, metrics, board, cancel).await;
@@ -239,6 +240,8 @@ async fn consume_while_holding(
             },
             watching
         );
+        // Whoever consumes next reports what is left.
+        metrics.triggers.lag.set(0);
         ended?;
     }
     Ok(())
@@ -262,7 +265,12 @@ pub async fn once(services: Services) -> Result<Report, SuperviseError> {
     let parts = Parts { client, database: database.clone(), board, metrics, deliveries, tenure, questions };
     let adopts = engine.aim == Aim::Adopt;
     let engine = Engine::new(engine, parts);
-    let ended = if adopts { engine.run_adopt().await } else { engine.run(CancellationToken::new()).await };
+    // On the heap: the engine's future is large, and every verb would carry it.
+    let ended = if adopts {
+        Box::pin(engine.run_adopt()).await
+    } else {
+        Box::pin(engine.run(CancellationToken::new())).await
+    };
     let result = ended.map_err(|error| match error {
         EngineError::Api(source) => SuperviseError::Api { endpoint: cloudstack.endpoint, source },
         error => SuperviseError::Engine(error),

@@ -60,8 +60,10 @@ step() { printf '== %s (at %d s)\n' "$*" "$SECONDS"; }
 find_programs
 # The tests also ask with a client in Python, a broker comes as a Python package, and a secondary that
 # nobody here wrote transfers zones; certificates are made by openssl. Nodes of a cluster copy by rsync, whose
-# script asks lsof; libfaketime sets a process's clock.
+# script asks lsof; libfaketime sets a process's clock. Of prometheus it is promtool that judges metrics and alerts:
+# nothing of it is started.
 require_packages "$install" "${packages[@]}" python3 python3-pip knot openssl galera-4 rsync lsof libfaketime \
+  prometheus \
   ${powerdns:+debian-archive-keyring}
 
 # Most tests wait for servers, not for a core.

@@ -2,7 +2,7 @@
 
 use super::{
     Size, line, lone, percentile,
-    process::{end, listen, metric, sync, until},
+    process::{GOOD_RESYNCS, end, listen, metric, sync, until},
     town::{self, SETTINGS},
 };
 use anyhow::{Context, Result, ensure};
@@ -39,10 +39,10 @@ pub async fn measure(size: &Size) -> Result<()> {
     // An audit follows the other; what it reads, it reads beside the events.
     let settings = [SETTINGS, &[("RESYNC_INTERVAL", "1s"), ("RESYNC_MIN_INTERVAL", "1s")]].concat();
     let process = listen(&mut lab, &settings).await?;
-    let resyncs = metric(&process, "cs_powerdns_resyncs_total").await?;
+    let resyncs = metric(&process, GOOD_RESYNCS).await?;
     let beside = size.events.min(vms.len()) / 4;
     let Taken { mut ours, .. } = events(&lab, &process, &vms[vms.len() - beside..], "audit").await?;
-    let resyncs = metric(&process, "cs_powerdns_resyncs_total").await? - resyncs;
+    let resyncs = metric(&process, GOOD_RESYNCS).await? - resyncs;
     end(process).await?;
     for percent in [50, 99] {
         let taken = percentile(&mut ours, percent);

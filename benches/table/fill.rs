@@ -2,7 +2,7 @@
 
 use super::{
     Size, bare, line, lone, median,
-    process::{LIMIT, end, metric, run, sync, usage},
+    process::{GOOD_RESYNCS, LIMIT, end, metric, run, sync, usage},
     town::{self, SETTINGS, count},
 };
 use anyhow::{Result, ensure};
@@ -88,7 +88,7 @@ async fn memory(lab: &Lab) -> Result<()> {
     let (mut seen, mut resident) = (0, Vec::new());
     while seen <= RESYNCS {
         ensure!(start.elapsed() < LIMIT, "resyncs do not end:\n{}", process.output());
-        let done = metric(&process, "cs_powerdns_resyncs_total").await?;
+        let done = metric(&process, GOOD_RESYNCS).await?;
         if done > seen {
             seen = done;
             resident.push(usage(pid).unwrap_or_default());

@@ -87,7 +87,12 @@ pub async fn end(mut process: Controller) -> Result<()> {
     Ok(())
 }
 
-/// A metric without labels, in whole numbers.
+/// Resyncs that ended well.
+pub const GOOD_RESYNCS: &str = r#"cs_powerdns_passes_total{pass="resync",result="success"}"#;
+/// Resyncs that failed.
+pub const FAILED_RESYNCS: &str = r#"cs_powerdns_passes_total{pass="resync",result="failure"}"#;
+
+/// A metric, in whole numbers, by its name with labels.
 pub async fn metric(process: &Controller, name: &str) -> Result<u64> {
     let text = process.get("/metrics").await?.1;
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

@@ -2,7 +2,7 @@
 
 use super::{
     lone,
-    process::{LIMIT, end, metric, run, sync},
+    process::{FAILED_RESYNCS, GOOD_RESYNCS, LIMIT, end, metric, run, sync},
     shown,
     town::{self, SETTINGS},
 };
@@ -32,11 +32,11 @@ pub async fn measure() -> Result<()> {
     let settings = [SETTINGS, &[("RESYNC_INTERVAL", "1s"), ("RESYNC_MIN_INTERVAL", "1s")]].concat();
     let process = run(&lab.env_with(&settings)).await?;
     let start = Instant::now();
-    while metric(&process, "cs_powerdns_resyncs_total").await? < RESYNCS {
+    while metric(&process, GOOD_RESYNCS).await? < RESYNCS {
         ensure!(start.elapsed() < LIMIT, "resyncs do not end:\n{}", process.output());
         sleep(Duration::from_millis(200)).await;
     }
-    let failures = metric(&process, "cs_powerdns_resync_failures_total").await?;
+    let failures = metric(&process, FAILED_RESYNCS).await?;
     end(process).await?;
     println!("{VMS} VMs at a second a page of 500, 6 of them come or go at each page");
     lone("a resync", &shown(start.elapsed() / u32::try_from(RESYNCS)?), "-");

@@ -24,6 +24,7 @@ pub async fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { Exit::Error } else { Exit::Done }.into();
         }
     };
+    // On the heap: it is as large as everything that a verb may hold at a time.
     match Box::pin(answer(cli)).await {
         Ok(exit) => exit.into(),
         Err(error) => {

@@ -41,11 +41,9 @@ impl Client {
             let started = Instant::now();
             let result = self.attempt(command, params).await.and_then(|bytes| read(&bytes));
             let api = &self.shared.metrics.api;
-            api.micros.add(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
+            api.micros.of(command).add_since(started);
             api.last_end.set(u64::try_from(now()).unwrap_or(0));
-            if result.is_err() {
-                api.errors.inc();
-            }
+            api.ended(command, result.as_ref().err().map(ApiError::word));
             result
         })
         .retry(backoff)
@@ -71,7 +69,6 @@ impl Client {
             let form = "application/x-www-form-urlencoded";
             shared.http.post(&shared.endpoint).header("content-type", form).body(query)
         };
-        shared.metrics.api.requests.inc();
         let mut answer = request.send().await.map_err(|err| transport(command, err))?;
         let status = answer.status().as_u16();
         if let Some(date) = answer.headers().get("date").and_then(|date| time::read_http(date.to_str().ok()?))

@@ -189,6 +189,27 @@ impl ApiError {
         }
     }
 
+    /// How the call ended, for metrics: one of few words.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Connect { .. } | Self::Tls { .. } | Self::Broken { .. } | Self::Unavailable { .. } => {
+                "unreachable"
+            }
+            Self::Timeout { .. } => "timeout",
+            Self::Throttled { .. } => "throttled",
+            Self::Unauthorized { .. } | Self::NotAllowed { .. } | Self::Permission { .. } => "denied",
+            Self::Param { .. } => "refused",
+            Self::BadBody { .. } | Self::Incomplete { .. } => "unreadable",
+            Self::Internal { .. }
+            | Self::Status { .. }
+            | Self::Endpoint { .. }
+            | Self::CaFile { .. }
+            | Self::CaFormat { .. }
+            | Self::Setup { .. }
+            | Self::Abandoned => "error",
+        }
+    }
+
     /// Whether the call may have failed for what one of the VMs is that it asked about.
     pub(super) fn may_be_about_one(&self) -> bool {
         matches!(

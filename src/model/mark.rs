@@ -44,3 +44,19 @@ pub enum Mark {
     /// Something changed that carries no id that helps: list everything.
     Resync,
 }
+
+impl Mark {
+    /// One word for metrics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Vm { .. } => "vm",
+            Self::Nic(_) => "nic",
+            Self::Ip(_) => "address",
+            Self::Network(_) => "network",
+            Self::Account { .. } => "account",
+            Self::Domain { .. } => "domain",
+            Self::Project { .. } => "project",
+            Self::Resync => "resync",
+        }
+    }
+}

@@ -89,6 +89,22 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The words of those that are not served.
+    pub const WORDS: [&'static str; 12] = [
+        "waiting",
+        "blocked",
+        "refused",
+        "satisfied",
+        "released",
+        "on hold",
+        "held",
+        "retired",
+        "frozen",
+        "unconfirmed",
+        "overflow",
+        "mode",
+    ];
+
     /// One word for metrics and lists.
     pub fn word(&self) -> &'static str {
         match self {

@@ -1,13 +1,13 @@
 //! The board: every name and every VM that is not as desired, and the pulse. Written after COMMIT,
 //! read by HTTP while it changes; a reader sees each name whole, not all names at one instant.
 
-use super::{Held, Pass, Pulse, Role};
+use super::{Held, Pass, Pulse, Role, counts::Counts};
 use crate::model::{Kind, LeftBehind, Outcome, OwnerName, Rejection, VmId};
 use dashmap::DashMap;
 use std::{
     collections::BTreeMap,
     sync::{
-        PoisonError, RwLock,
+        Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
@@ -48,6 +48,7 @@ pub struct Board {
     left_behind: RwLock<Vec<LeftBehind>>,
     pulse: RwLock<Pulse>,
     unadopted: AtomicU64,
+    counts: Mutex<Counts>,
 }
 
 impl Board {
@@ -59,6 +60,7 @@ impl Board {
             left_behind: RwLock::default(),
             pulse: RwLock::new(Pulse::new(now)),
             unadopted: AtomicU64::new(0),
+            counts: Mutex::default(),
         }
     }
 
@@ -66,28 +68,45 @@ impl Board {
     pub fn set_name(&self, name: OwnerName, standings: Vec<Standing>) {
         if standings.is_empty() {
             self.clear_name(&name);
-        } else {
-            self.names.insert(name, NameState { standings });
+            return;
         }
+        let state = NameState { standings };
+        let mut counts = self.counting();
+        if let Some(before) = self.names.get(&name) {
+            counts.name(&name, &before, false);
+        }
+        counts.name(&name, &state, true);
+        self.names.insert(name, state);
     }
 
     /// The name is as desired.
     pub fn clear_name(&self, name: &OwnerName) {
-        self.names.remove(name);
+        if let Some((name, before)) = self.names.remove(name) {
+            self.counting().name(&name, &before, false);
+        }
     }
 
     /// What a VM cannot have; nothing takes it off the board.
     pub fn set_rejections(&self, vm: VmId, rejections: Vec<Rejection>) {
         if rejections.is_empty() {
-            self.rejections.remove(&vm);
-        } else {
-            self.rejections.insert(vm, rejections);
+            self.clear_vm(vm);
+            return;
+        }
+        let mut counts = self.counting();
+        counts.vm(&rejections, true);
+        if let Some(before) = self.rejections.insert(vm, rejections) {
+            counts.vm(&before, false);
         }
     }
 
     /// The rows that stand though their claims have ended, since an operator had edited them.
     pub fn set_left_behind(&self, rows: Vec<LeftBehind>) {
         *self.left_behind.write().unwrap_or_else(PoisonError::into_inner) = rows;
+    }
+
+    /// How many of them there are.
+    pub fn left_behind_total(&self) -> usize {
+        self.left_behind.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// How many of them there are, and the first `most`.
@@ -98,7 +117,33 @@ impl Board {
 
     /// The VM is gone.
     pub fn clear_vm(&self, vm: VmId) {
-        self.rejections.remove(&vm);
+        if let Some((_, before)) = self.rejections.remove(&vm) {
+            self.counting().vm(&before, false);
+        }
+    }
+
+    /// The zones by which claims are counted.
+    pub fn set_zones(&self, zones: impl Iterator<Item = OwnerName>) {
+        let mut counts = self.counting();
+        counts.set_zones(zones.collect());
+        for item in &self.names {
+            counts.name(item.key(), item.value(), true);
+        }
+    }
+
+    /// How many records of ours each zone has; the empty text is no zone.
+    pub fn set_records(&self, records: BTreeMap<String, u64>) {
+        self.counting().records = records;
+    }
+
+    /// See [`Board::set_records`].
+    pub fn records(&self) -> BTreeMap<String, u64> {
+        self.counting().records.clone()
+    }
+
+    fn counting(&self) -> MutexGuard<'_, Counts> {
+        // Nothing in it panics; numbers would be all that is wrong.
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How a name stands; none if it is as desired.
@@ -170,24 +215,22 @@ impl Board {
 
     /// How many claims stand how, by word.
     pub fn counts(&self) -> BTreeMap<&'static str, u64> {
-        let mut counts = BTreeMap::new();
-        for name in &self.names {
-            for standing in &name.standings {
-                *counts.entry(standing.word).or_default() += 1;
-            }
-        }
-        counts
+        self.counting().by_word()
+    }
+
+    /// How many claims stand how, by zone and word; the empty text is no zone.
+    pub fn zone_counts(&self) -> BTreeMap<(String, &'static str), u64> {
+        self.counting().by_zone()
+    }
+
+    /// How many claims wait for their zone.
+    pub fn pending(&self) -> u64 {
+        self.counting().pending()
     }
 
     /// How many claims were rejected for which reason.
     pub fn rejection_counts(&self) -> BTreeMap<&'static str, u64> {
-        let mut counts = BTreeMap::new();
-        for vm in &self.rejections {
-            for rejection in vm.value() {
-                *counts.entry(rejection.reason).or_default() += 1;
-            }
-        }
-        counts
+        self.counting().by_reason()
     }
 
     /// How many names are on the board, and the first `most` of them in order.
@@ -238,6 +281,43 @@ mod tests {
         assert_eq!(board.counts(), BTreeMap::from([("waiting", 1)]));
         board.set_name(name("a.example.org"), Vec::new());
         assert!(board.counts().is_empty() && board.name(&name("a.example.org")).is_none());
+    }
+
+    #[test]
+    fn numbers_follow_every_change_and_every_zone() {
+        let board = Board::new(Instant::now());
+        let zones = |zones: &[&str]| board.set_zones(zones.iter().map(|zone| name(zone)));
+        let by_zone = || -> Vec<(String, u64)> {
+            board.zone_counts().into_iter().map(|((zone, _), count)| (zone, count)).collect()
+        };
+        zones(&["example.org"]);
+        board.set_name(name("a.example.org"), vec![waiting()]);
+        board.set_name(name("a.b.example.org"), vec![waiting(), waiting()]);
+        board.set_name(name("elsewhere.net"), vec![waiting()]);
+        assert_eq!(by_zone(), [(String::new(), 1), ("example.org".into(), 3)]);
+        zones(&["example.org", "b.example.org"]);
+        board.set_name(name("a.b.example.org"), vec![waiting()]);
+        board.set_name(name("elsewhere.net"), Vec::new());
+        assert_eq!(by_zone(), [("b.example.org".into(), 1), ("example.org".into(), 1)]);
+        assert_eq!(board.counts(), BTreeMap::from([("waiting", 2)]));
+
+        let rejected = |reason, pending| Rejection {
+            kind: Kind::Name,
+            name: "x".into(),
+            pending,
+            reason,
+            detail: String::new(),
+        };
+        let vm = VmId::from_u128;
+        board.set_rejections(vm(1), vec![rejected("no zone", true), rejected("bad name", false)]);
+        board.set_rejections(vm(2), vec![rejected("no zone", true)]);
+        assert_eq!(
+            (board.pending(), board.rejection_counts()),
+            (2, [("bad name", 1), ("no zone", 2)].into())
+        );
+        board.set_rejections(vm(1), vec![rejected("bad name", false)]);
+        board.clear_vm(vm(2));
+        assert_eq!((board.pending(), board.rejection_counts()), (0, [("bad name", 1)].into()));
     }
 
     #[test]

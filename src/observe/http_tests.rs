@@ -127,10 +127,13 @@ async fn hostile_names_are_data_on_the_page_and_in_json() {
 #[tokio::test]
 async fn metrics_are_prometheus_text() {
     let server = server().await;
-    server.observed.metrics.passes.resyncs.inc();
+    server.observed.metrics.passes.resync.good.inc();
     let answer = server.ask("GET", "/metrics").await;
     assert!(answer.to_lowercase().contains("content-type: text/plain; version=0.0.4"), "{answer}");
-    assert!(answer.contains("\ncs_powerdns_resyncs_total 1\n"), "{answer}");
+    assert!(
+        answer.contains("\ncs_powerdns_passes_total{pass=\"resync\",result=\"success\"} 1\n"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]

@@ -8,7 +8,9 @@
 //! Invariant: ready means that passes succeed.
 
 mod board;
+mod counts;
 mod explain;
+mod exposition;
 mod health;
 mod http;
 mod listener;

@@ -201,7 +201,7 @@ impl Status {
             vms: passes.vms.get(),
             dirty_vms: passes.dirty_vms.get(),
             dirty_names: passes.dirty_names.get(),
-            last_resync: Some(passes.last_resync.get()).filter(|second| *second > 0),
+            last_resync: Some(passes.resync.success.seconds()).filter(|second| *second > 0),
             failing: failing.collect(),
             pdns_servers: pdns_servers(&observed.metrics),
             counts: observed.board.counts(),

@@ -71,12 +71,13 @@ impl Sessions {
                 return Ok(self.session(conn, place));
             }
         }
-        let conn = self.connect().await?;
+        let conn = self.connect().await.inspect_err(|_| self.metrics.sql.errors.inc())?;
         Ok(self.session(conn, place))
     }
 
     fn session(self: &Arc<Self>, conn: Conn, place: OwnedSemaphorePermit) -> Session {
-        Session { home: Arc::clone(self), conn: Some(conn), usable: true, open: false, _place: place }
+        let begun = Instant::now();
+        Session { home: Arc::clone(self), conn: Some(conn), usable: true, open: false, begun, _place: place }
     }
 
     async fn connect(&self) -> Result<Conn, DbError> {
@@ -131,6 +132,8 @@ pub(super) struct Session {
     conn: Option<Conn>,
     usable: bool,
     open: bool,
+    /// When the last statement was sent.
+    begun: Instant,
     _place: OwnedSemaphorePermit,
 }
 
@@ -148,6 +151,7 @@ impl Session {
     fn statement(&mut self) -> &mut Conn {
         self.home.metrics.sql.statements.inc();
         self.usable = false;
+        self.begun = Instant::now();
         self.conn.as_mut().expect("a session has its connection until it is dropped")
     }
 
@@ -157,6 +161,11 @@ impl Session {
         limit: Duration,
         end: Result<Result<T, Error>, Elapsed>,
     ) -> Result<T, DbError> {
+        let sql = &self.home.metrics.sql;
+        sql.micros.add_since(self.begun);
+        if !matches!(end, Ok(Ok(_))) {
+            sql.errors.inc();
+        }
         match end {
             Ok(Ok(value)) => {
                 self.usable = true;
@@ -227,8 +236,16 @@ impl Session {
         mut read: impl FnMut(&Row) -> Option<T>,
     ) -> Result<(), DbError> {
         let home = Arc::clone(&self.home);
-        let late = |_| home.late(what, LONG);
-        let failed = |error| home.failed(what, error);
+        let sql_metrics = &home.metrics.sql;
+        let late = |_| {
+            sql_metrics.errors.inc();
+            home.late(what, LONG)
+        };
+        let failed = |error| {
+            sql_metrics.errors.inc();
+            home.failed(what, error)
+        };
+        let mut begun = Instant::now();
         let mut rows =
             timeout(LONG, self.statement().exec_iter(sql, values)).await.map_err(late)?.map_err(failed)?;
         let mut items = Vec::with_capacity(chunk);
@@ -236,10 +253,13 @@ impl Session {
             items.extend(read(&row));
             if items.len() == chunk {
                 let full = std::mem::replace(&mut items, Vec::with_capacity(chunk));
+                sql_metrics.micros.add_since(begun);
                 out.send(full).await.map_err(|_| DbError::AuditStopped)?;
+                begun = Instant::now();
             }
         }
         drop(rows);
+        sql_metrics.micros.add_since(begun);
         self.usable = true;
         if items.is_empty() {
             return Ok(());

@@ -47,7 +47,8 @@ impl Writer {
             }
             Err(WriteError::Conflict(_) | WriteError::Zones(_)) => sql.conflicts.inc(),
             Err(WriteError::Retry(_)) => sql.retries.inc(),
-            Err(WriteError::Fenced | WriteError::Db(_)) => {}
+            Err(WriteError::Fenced) => sql.fenced.inc(),
+            Err(WriteError::Db(_)) => sql.refused.inc(),
         }
         result
     }

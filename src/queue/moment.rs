@@ -24,6 +24,12 @@ impl Moment {
         Self(self.0.saturating_add(Self::at(more).0))
     }
 
+    /// This much earlier, but not before the start.
+    #[must_use]
+    pub fn minus(self, less: Duration) -> Self {
+        Self(self.0.saturating_sub(Self::at(less).0))
+    }
+
     /// How long after `earlier` it is; zero if it is not after it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))

@@ -55,6 +55,8 @@ pub struct DirtyNames {
     entries: HashMap<OwnerName, Entry>,
     lanes: [Lanes; PRIORITIES.len()],
     in_work: usize,
+    /// Since when those have been due that are in work, or have failed and not succeeded since.
+    since: HashMap<OwnerName, Moment>,
 }
 
 impl DirtyNames {
@@ -115,6 +117,7 @@ impl DirtyNames {
                 lane.remove(zone, due, name.clone());
                 if let Some(entry) = self.entries.get_mut(&name) {
                     entry.place = Place::InWork(None);
+                    self.since.entry(name.clone()).or_insert(due);
                     taken.push((name, entry.priority));
                 }
             }
@@ -153,6 +156,7 @@ impl DirtyNames {
             return;
         };
         self.in_work -= 1;
+        self.since.remove(name);
         match again {
             Some((at, priority)) => {
                 self.wait(name, Entry { place: Place::Waiting(at), zone, failures: 0, priority }, at);
@@ -206,6 +210,12 @@ impl DirtyNames {
     /// Whether a name of this zone is due.
     pub fn is_due_in(&self, zone: ZoneId, now: Moment) -> bool {
         self.lanes.iter().flatten().any(|lane| lane.is_due(zone, now))
+    }
+
+    /// Since when the one has been due that has been so for longest, failed ones included; none if none is.
+    pub fn oldest(&self, now: Moment) -> Option<Moment> {
+        let waiting = self.lanes.iter().flatten().filter_map(Lane::next_due).filter(|due| *due <= now);
+        waiting.chain(self.since.values().copied()).min()
     }
 
     /// How many names are dirty, those in work included.

@@ -71,6 +71,8 @@ pub struct DirtyVms {
     /// Clean ones that are remembered for the sake of [`GAP`], until then.
     resting: BTreeSet<(Moment, VmId)>,
     in_work: usize,
+    /// Since when those have been due that are in work, or have failed and not succeeded since.
+    since: HashMap<VmId, Moment>,
 }
 
 impl DirtyVms {
@@ -102,7 +104,8 @@ impl DirtyVms {
         let mut taken = Vec::new();
         for (nth, urgency) in [Urgency::Live, Urgency::Audit].into_iter().enumerate() {
             while taken.len() < max {
-                let Some(((), _, id)) = self.lanes[nth].first(now, None) else { break };
+                let Some(((), due, id)) = self.lanes[nth].first(now, None) else { break };
+                self.since.entry(id).or_insert(due);
                 let Some(entry) = self.entries.get_mut(&id) else { break };
                 while entry.follow_up().is_some_and(|due| due <= now) {
                     entry.followed += 1;
@@ -127,6 +130,7 @@ impl DirtyVms {
         }
         entry.failures = 0;
         self.in_work -= 1;
+        self.since.remove(&id);
         self.queue(id);
         self.forget_rested(now);
     }
@@ -172,9 +176,23 @@ impl DirtyVms {
         for id in unknown {
             let Some(entry) = self.entries.get_mut(&id) else { continue };
             (entry.live, entry.audit, entry.event) = (None, None, None);
+            if entry.in_work.is_none() {
+                self.since.remove(&id);
+            }
             self.queue(id);
         }
         before - self.len()
+    }
+
+    /// When the latest event came that named the VM, as long as looks are to follow it.
+    pub fn event_of(&self, id: VmId) -> Option<Moment> {
+        self.entries.get(&id)?.event
+    }
+
+    /// Since when the one has been due that has been so for longest, failed ones included; none if none is.
+    pub fn oldest(&self, now: Moment) -> Option<Moment> {
+        let waiting = self.lanes.iter().filter_map(Lane::next_due).filter(|due| *due <= now);
+        waiting.chain(self.since.values().copied()).min()
     }
 
     /// How many VMs are dirty, those in work and those that wait for a follow-up included.

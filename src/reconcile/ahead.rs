@@ -12,7 +12,7 @@ use crate::{
     plan::Losses,
     powerdns::WriteError,
 };
-use std::{collections::HashSet, panic::resume_unwind, sync::Arc};
+use std::{collections::HashSet, panic::resume_unwind, sync::Arc, time::Instant};
 
 /// Names that are prepared already, and how often they were planned before.
 pub(super) struct Ahead {
@@ -38,12 +38,19 @@ impl<A: Api, T: Tables> Engine<A, T> {
         let batch = Arc::new(std::mem::take(&mut prepared.batch));
         let written = batch.clone();
         // On a thread of its own: it builds statements and reads answers for as long as deciding takes.
-        let writing = tokio::spawn(async move { writer.commit(&written, &zones).await });
+        let metrics = Arc::clone(&self.metrics);
+        let writing = tokio::spawn(async move {
+            let begun = Instant::now();
+            let committed = writer.commit(&written, &zones).await;
+            metrics.passes.phases.of("write").add_since(begun);
+            committed
+        });
         let ahead = self.prepare_beside(&batch, batches, losses).await;
         let result = writing.await.unwrap_or_else(|error| resume_unwind(error.into_panic()));
         prepared.batch = Arc::unwrap_or_clone(batch);
         let result = result.map(|committed| {
             self.settler.note_committed(&self.world, &prepared.batch);
+            self.tally.note_commit(&prepared.batch, &self.settings.plan.owner);
             // What has gone was owned before the pass, and counts as used from now on.
             self.owned_before = self.owned_before.map(|owned| owned.saturating_sub(prepared.batch.losses));
             self.note_serials(&committed);

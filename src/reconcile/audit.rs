@@ -29,8 +29,10 @@ pub struct Audit {
 /// Why a name is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flaw {
-    /// Rows, entries or claims differ.
+    /// The row is not what the entry says, or may be let go of.
     Differs,
+    /// The row is, and its VM does not want the name.
+    Unclaimed,
     /// All is well but the TTL.
     Ttl,
 }
@@ -109,8 +111,11 @@ impl Audit {
         if !claimed {
             world.note_kept(entry);
         }
-        if !intact || !claimed {
+        if !intact {
             return Some(Flaw::Differs);
+        }
+        if !claimed {
+            return Some(Flaw::Unclaimed);
         }
         (entry.ttl != self.ttl).then_some(Flaw::Ttl)
     }

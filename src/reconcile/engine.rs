@@ -3,15 +3,19 @@
 use super::{
     adopt::AdoptSettings,
     audit::Audit,
+    complaint::Complaint,
     deep::Deep,
     error::EngineError,
     held::Held,
     heritage::Heritage,
+    journal::Journal,
     losses::PendingLosses,
     report::Report,
     servers::{Api, Reads, Tables},
     settle::{Overlay, Settler},
+    show::Resynced,
     survey::unadopted,
+    tally::Tally,
     tasks::Tasks,
     world::World,
 };
@@ -150,6 +154,14 @@ pub struct Engine<A: Api = Client, T: Tables = Database> {
     pub(super) heritage: Option<Heritage>,
     pub(super) with_entries: BTreeSet<OwnerName>,
     pub(super) report: Report,
+    pub(super) tally: Tally,
+    pub(super) journal: Journal,
+    pub(super) owners_trouble: Complaint,
+    pub(super) zones_trouble: Complaint,
+    /// The resync of which the log has not told yet what it has come to.
+    pub(super) resynced: Option<Resynced>,
+    /// When the numbers that take some work to know were last shown.
+    pub(super) gauged: Option<Moment>,
     pub(super) tasks: Tasks<A, T::Reader>,
     pub(super) database: T,
     pub(super) board: Arc<Board>,
@@ -175,12 +187,15 @@ impl<A: Api, T: Tables> Engine<A, T> {
     /// Puts the engine together.
     pub fn new(settings: Settings, parts: Parts<A, T>) -> Self {
         let Parts { client, database, board, metrics, deliveries, tenure, questions } = parts;
+        let interval = u64::try_from(settings.resync_interval.as_millis()).unwrap_or(u64::MAX);
+        metrics.passes.resync_interval_millis.set(interval);
         let settler = Settler {
             reader: database.reader(),
             settings: settings.plan.clone(),
             deep: Deep::default(),
             overlay: Overlay::default(),
             approved: HashSet::new(),
+            metrics: Arc::clone(&metrics),
         };
         Self {
             world: World::new(settings.desired.clone()),
@@ -219,7 +234,13 @@ impl<A: Api, T: Tables> Engine<A, T> {
             heritage: None,
             with_entries: BTreeSet::new(),
             report: Report::default(),
-            tasks: Tasks::new(client, database.reader()),
+            tally: Tally::default(),
+            journal: Journal::default(),
+            owners_trouble: Complaint::default(),
+            zones_trouble: Complaint::default(),
+            resynced: None,
+            gauged: None,
+            tasks: Tasks::new(client, database.reader(), Arc::clone(&metrics)),
             database,
             board,
             metrics,
@@ -278,6 +299,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
             }
         }
         self.tasks.stop().await;
+        self.sum_up(true);
         if matches!(self.settings.aim, Aim::Plan | Aim::Converge) && !cancel.is_cancelled() {
             let rows = unadopted(self.settler.reader.clone()).await;
             self.take_survey(rows);
@@ -385,6 +407,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
     /// What an audit marked is settled: what is lost from now on is of another pass. A one-shot run is one
     /// pass, however often it lists.
     fn end_pass(&mut self) {
+        self.sum_up(false);
         if self.settings.aim == Aim::Serve && self.names.is_empty() {
             self.owned_before = None;
         }
@@ -404,13 +427,6 @@ impl<A: Api, T: Tables> Engine<A, T> {
             return stuck && !self.resync.is_running();
         }
         self.last_failure.is_none() && proofs_are_had(&self.open_proofs)
-    }
-
-    fn gauge(&self) {
-        let passes = &self.metrics.passes;
-        passes.dirty_vms.set(self.vms.len() as u64);
-        passes.dirty_names.set(self.names.len() as u64);
-        passes.vms.set(self.world.inventory.len() as u64);
     }
 }
 

@@ -171,6 +171,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
         }
         self.report.held = sets.iter().map(|(_, records)| records).sum();
         self.metrics.passes.held.set(self.report.held);
+        self.metrics.passes.held_sets.set(sets.len() as u64);
         self.board.set_held(observe::Held { sets: sets.clone() });
         self.report.held_sets = sets;
     }

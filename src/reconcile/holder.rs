@@ -1,6 +1,8 @@
 //! The lease: waits for it, renews it, and tells the engine when it comes and goes.
 
+use super::complaint::Complaint;
 use crate::{
+    metrics::chain,
     observe::{Board, Role},
     powerdns::{Acquire, Database, Lease},
 };
@@ -70,6 +72,7 @@ async fn acquire(
     cancel: &CancellationToken,
 ) -> Option<Lease> {
     let mut said = String::new();
+    let mut complaint = Complaint::default();
     loop {
         let attempt = async {
             database.ensure_tables().await?;
@@ -78,6 +81,7 @@ async fn acquire(
         let wait = match attempt.await {
             Ok(Acquire::Held(lease)) => return Some(lease),
             Ok(Acquire::Busy { holder, expires_in }) => {
+                complaint.over();
                 board.set_role(Role::Standby { holder: Some(holder.clone()) }, Instant::now());
                 if said != holder {
                     tracing::info!(%holder, "stands by: another process holds the lease");
@@ -87,7 +91,7 @@ async fn acquire(
                 expires_in.clamp(Duration::from_millis(100), third)
             }
             Err(error) => {
-                tracing::warn!(error = %crate::metrics::chain(&error), "cannot get the lease: tries again");
+                complaint.tell(&chain(&error), "cannot get the lease: tries again");
                 board.set_role(Role::Standby { holder: None }, Instant::now());
                 said.clear();
                 third.min(Duration::from_secs(2))
@@ -110,6 +114,7 @@ async fn keep(
     cancel: &CancellationToken,
 ) -> bool {
     let mut renewed = Instant::now();
+    let mut complaint = Complaint::default();
     loop {
         let wait = if renewed.elapsed() > third { Duration::from_millis(200) } else { third };
         tokio::select! {
@@ -119,11 +124,12 @@ async fn keep(
         match database.renew(lease).await {
             Ok(true) => {
                 renewed = Instant::now();
+                complaint.over();
                 board.set_role(Role::Holder { epoch: lease.epoch() }, renewed);
             }
             Ok(false) => return true,
             Err(error) => {
-                tracing::warn!(error = %crate::metrics::chain(&error), "cannot renew the lease");
+                complaint.tell(&chain(&error), "cannot renew the lease: tries again");
                 // The fence in each transaction is what counts; this only stops the attempts.
                 if renewed.elapsed() > ttl {
                     return true;

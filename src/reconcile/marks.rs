@@ -6,13 +6,15 @@ use super::{
 };
 use crate::{
     model::{Mark, VmId},
-    queue::Urgency,
+    queue::{Moment, Urgency},
     trigger::{Arrival, Delivery},
 };
 
 impl<A: Api, T: Tables> Engine<A, T> {
     pub(super) fn take_delivery(&mut self, delivery: Delivery) {
         let now = self.now();
+        // It may have waited for the engine.
+        let came = now.minus(delivery.at.elapsed());
         match &delivery.arrival {
             // Events between the first listing and the first assignment reached nobody: the resync that
             // makes up for them does not wait for its turn. A rebalance's does.
@@ -24,7 +26,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
             Arrival::Assigned => self.resync.request(now),
             Arrival::Marks(marks) => {
                 for mark in marks.clone() {
-                    self.take_mark(mark);
+                    self.take_mark(mark, came);
                 }
             }
         }
@@ -36,7 +38,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
         }
     }
 
-    fn take_mark(&mut self, mark: Mark) {
+    fn take_mark(&mut self, mark: Mark, came: Moment) {
         let now = self.now();
         let inventory = &self.world.inventory;
         let all = |known: &mut dyn Iterator<Item = VmId>| known.collect::<Vec<_>>();
@@ -83,7 +85,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
             self.resync.request(now);
         }
         for id in ids {
-            self.vms.mark(id, gone, Urgency::Live, now);
+            self.vms.mark(id, gone, Urgency::Live, came);
         }
     }
 }

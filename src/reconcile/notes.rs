@@ -6,6 +6,7 @@ use super::{
     engine::{AGAIN, Aim, Engine, ZONES_EVERY},
     error::EngineError,
     servers::{Api, Tables},
+    tally::Cause,
     tasks::{Failure, Note, ReadZones},
     world::Applied,
 };
@@ -18,11 +19,7 @@ use crate::{
     powerdns::DbError,
     queue::{Moment, Priority},
 };
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::{Instant, SystemTime},
-};
+use std::{collections::HashSet, sync::Arc};
 use tokio::time;
 
 /// The names of which the board does not say who waits for them: settling one says it.
@@ -54,10 +51,11 @@ impl<A: Api, T: Tables> Engine<A, T> {
                     Ok(_) if read < self.owners_read => {}
                     Ok(owners) => {
                         self.owners_read = read;
+                        self.owners_trouble.over();
                         self.take_owners(owners.into_inner()).await?;
                     }
                     Err(error) => {
-                        tracing::warn!(error = %chain(&error), "cannot read the owners: tries again");
+                        self.owners_trouble.tell(&chain(&error), "cannot read the owners: tries again");
                         self.owners_wanted = true;
                         self.owners_due = self.now().plus(AGAIN);
                     }
@@ -93,6 +91,10 @@ impl<A: Api, T: Tables> Engine<A, T> {
                 self.listed = true;
                 let now = self.now();
                 self.resync.listed(now);
+                if let Some(resynced) = &mut self.resynced {
+                    resynced.listed = now;
+                }
+                self.tally.begin_audit();
                 // A standby does not read the ledger: it is to be warm, not to judge.
                 self.audit = self
                     .may_write()
@@ -109,8 +111,13 @@ impl<A: Api, T: Tables> Engine<A, T> {
                         self.with_entries.insert(entry.name.clone());
                     }
                     let Some(audit) = &mut self.audit else { continue };
-                    match audit.take(&mut self.world, &entry, row.as_ref()) {
-                        Some(Flaw::Differs) => self.mark(&entry.name, Priority::Repair),
+                    let flaw = audit.take(&mut self.world, &entry, row.as_ref());
+                    if entry.owner == self.settings.plan.owner {
+                        self.tally.note_entry(entry.zone);
+                    }
+                    match flaw {
+                        Some(Flaw::Differs) => self.mark_for(&entry.name, Cause::Rows),
+                        Some(Flaw::Unclaimed) => self.mark_for(&entry.name, Cause::Vms),
                         Some(Flaw::Ttl) => self.mark(&entry.name, Priority::Retime),
                         None => {}
                     }
@@ -126,22 +133,21 @@ impl<A: Api, T: Tables> Engine<A, T> {
     pub(super) fn apply(&mut self, vm: Vm, read: ReadSeq, listing: bool, triggered: bool) {
         let id = vm.id;
         let applied = self.world.apply(vm, read, listing, triggered);
-        self.after(id, applied, if listing { None } else { Some(Priority::Live) });
+        let touched = self.after(id, applied);
+        if !listing {
+            self.mark_live(id, &touched);
+        }
     }
 
-    /// A listing marks nothing: the audit that follows it compares everything.
-    fn after(&mut self, id: VmId, applied: Applied, priority: Option<Priority>) {
+    /// Returns the names to mark. A listing marks nothing: the audit that follows it compares everything.
+    fn after(&mut self, id: VmId, applied: Applied) -> Vec<OwnerName> {
         if applied.ownerless {
             self.owners_wanted = true;
         }
         if let Some(rejections) = applied.rejections {
             self.board.set_rejections(id, rejections);
         }
-        if let Some(priority) = priority {
-            for name in &applied.touched {
-                self.mark(name, priority);
-            }
-        }
+        applied.touched
     }
 
     fn take_looked(&mut self, asked: Vec<(VmId, bool)>, read: ReadSeq, answer: Result<Looked, ApiError>) {
@@ -150,7 +156,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
         match answer {
             Err(error) => {
                 self.metrics.passes.look_failures.inc();
-                self.board.note_pass(Pass::Look, Instant::now(), Err(chain(&error)));
+                self.ended(Pass::Look, Err(chain(&error)));
                 tracing::warn!(error = %chain(&error), vms = asked.len(), "look-up failed: tries again");
                 for (id, _) in asked {
                     let jitter = self.roll();
@@ -158,12 +164,15 @@ impl<A: Api, T: Tables> Engine<A, T> {
                 }
             }
             Ok(looked) => {
-                self.metrics.passes.looks.inc();
-                self.board.note_pass(Pass::Look, Instant::now(), Ok(()));
+                self.ended(Pass::Look, Ok(()));
                 let failed: HashSet<VmId> = looked.failed.iter().map(|(id, _)| *id).collect();
+                if let Some((id, error)) = looked.failed.first() {
+                    let (error, others) = (chain(error), looked.failed.len() - 1);
+                    tracing::warn!(vm = %id, others, %error, "a look-up fails for this VM: tries again");
+                }
                 for (id, error) in looked.failed {
                     self.metrics.passes.look_failures.inc();
-                    tracing::warn!(vm = %id, error = %chain(&error), "a look-up fails for this VM: tries again");
+                    tracing::debug!(vm = %id, error = %chain(&error), "a look-up fails for this VM: tries again");
                     let jitter = self.roll();
                     self.vms.failed(id, now, jitter);
                 }
@@ -173,7 +182,8 @@ impl<A: Api, T: Tables> Engine<A, T> {
                         Some(vm) => self.apply(vm, read, false, true),
                         None if said_gone => {
                             let applied = self.world.bury(id, read, true);
-                            self.after(id, applied, Some(Priority::Live));
+                            let touched = self.after(id, applied);
+                            self.mark_live(id, &touched);
                         }
                         // Nobody said that it is gone: two listings have to prove it.
                         None if self.world.inventory.get(id).is_some() => self.resync.request(now),
@@ -205,8 +215,16 @@ impl<A: Api, T: Tables> Engine<A, T> {
                 }
             });
             if proved {
+                // Of one that only the ledger knew, no event came while this process ran.
+                let known = self.world.inventory.get(id).is_some();
                 let applied = self.world.bury(id, listing, false);
-                self.after(id, applied, Some(Priority::Repair));
+                for name in self.after(id, applied) {
+                    if known {
+                        self.mark_for(&name, Cause::Vms);
+                    } else {
+                        self.mark(&name, Priority::Repair);
+                    }
+                }
             }
         }
     }
@@ -226,14 +244,12 @@ impl<A: Api, T: Tables> Engine<A, T> {
                 Aim::Converge | Aim::Plan | Aim::Adopt => _ = self.owned_before.get_or_insert(entries),
             }
             let found = audit.end(&mut self.world, listing);
-            tracing::info!(
-                vms = self.world.inventory.len(),
-                entries,
-                names = found.marks.len(),
-                "resync read to its end"
-            );
+            self.tally.end_audit();
+            if let Some(resynced) = &mut self.resynced {
+                (resynced.read, resynced.found) = (Some(now), (entries, found.marks.len()));
+            }
             for name in found.marks {
-                self.mark(&name, Priority::Repair);
+                self.mark_for(&name, Cause::Vms);
             }
             if self.settings.aim == Aim::Serve {
                 for name in shown_wrongly(&self.board, &found.waiting) {
@@ -252,13 +268,11 @@ impl<A: Api, T: Tables> Engine<A, T> {
         self.failed_resyncs = 0;
         self.first_failure = None;
         self.last_failure = None;
-        self.board.note_pass(Pass::Resync, Instant::now(), Ok(()));
+        self.ended(Pass::Resync, Ok(()));
         self.world.inventory.prune_tombstones(listing);
         let began = self.listings.iter().find(|(seq, _)| *seq == listing).map_or(now, |(_, at)| *at);
         let passes = &self.metrics.passes;
         passes.resync_millis.set(u64::try_from(now.since(began).as_millis()).unwrap_or(u64::MAX));
-        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        passes.last_resync.set(since_1970.as_secs());
         self.resync.done(now);
         let open = self.world.open_proofs();
         self.open_proofs.push(open);
@@ -271,22 +285,21 @@ impl<A: Api, T: Tables> Engine<A, T> {
         if open > 0 && !stuck {
             self.resync.request(now);
         }
-        self.metrics.passes.resyncs.inc();
     }
 
     fn take_failure(&mut self, failure: Failure) -> Result<(), EngineError> {
         let now = self.now();
         let jitter = self.roll();
         self.audit = None;
+        self.resynced = None;
         self.resync.failed(now, jitter);
         self.failed_resyncs += 1;
-        self.metrics.passes.resync_failures.inc();
         let (text, transient) = match &failure {
             Failure::Api(error) => (chain(error), error.is_transient()),
             Failure::Db(error) => (chain(error), error.is_transient()),
         };
         tracing::warn!(error = %text, "resync failed: tries again");
-        self.board.note_pass(Pass::Resync, Instant::now(), Err(text));
+        self.ended(Pass::Resync, Err(text));
         self.first_failure.get_or_insert(now);
         let error = match failure {
             Failure::Api(error) => EngineError::Api(error),
@@ -319,18 +332,22 @@ impl<A: Api, T: Tables> Engine<A, T> {
         let index = OwnerIndex::new(&owners);
         if index != self.world.owners {
             self.world.owners = index;
-            self.recompute_all();
+            self.recompute_all(Cause::Owners);
         }
         Ok(())
     }
 
-    fn recompute_all(&mut self) {
+    fn recompute_all(&mut self, cause: Cause) {
         let ids: Vec<VmId> = self.world.inventory.iter().map(|known| known.vm().id).collect();
         let mut lost_owner = false;
         for id in ids {
             let applied = self.world.recompute(id);
             lost_owner |= applied.ownerless;
-            self.after(id, applied, self.audited.then_some(Priority::Repair));
+            for name in self.after(id, applied) {
+                if self.audited {
+                    self.mark_for(&name, cause);
+                }
+            }
         }
         // VMs name their account by its name, and no event tells them that it has another one by now.
         if lost_owner && !self.resync.is_running() {
@@ -345,18 +362,19 @@ impl<A: Api, T: Tables> Engine<A, T> {
             Ok(read) => {
                 // The database answers again.
                 self.settle_due = Moment::default();
+                self.zones_trouble.over();
                 self.take_zones(read);
                 Ok(())
             }
             Err(error) => {
                 let text = chain(&error);
-                tracing::warn!(error = %text, "cannot read the zones: tries again");
+                self.zones_trouble.tell(&text, "cannot read the zones: tries again");
                 self.zones_due = self.now().plus(AGAIN);
                 Err(text)
             }
         };
         if own_pass {
-            self.board.note_pass(Pass::Zones, Instant::now(), result);
+            self.ended(Pass::Zones, result);
         }
     }
 
@@ -380,8 +398,9 @@ impl<A: Api, T: Tables> Engine<A, T> {
             }
         }
         if zones.differ_in_place(&self.world.zones) {
+            self.board.set_zones(zones.iter().map(|zone| zone.name.clone()));
             self.world.zones = Arc::new(zones);
-            self.recompute_all();
+            self.recompute_all(Cause::Zones);
         } else {
             self.world.zones = Arc::new(zones);
         }
@@ -389,7 +408,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
             for zone in moved {
                 tracing::debug!(%zone, "a serial that is not ours: looks at the zone's names");
                 for name in self.world.inventory.names_within(zone.as_str()) {
-                    self.mark(&name, Priority::Repair);
+                    self.mark_for(&name, Cause::Rows);
                 }
             }
         }

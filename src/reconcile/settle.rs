@@ -8,6 +8,7 @@ use super::{
     world::World,
 };
 use crate::{
+    metrics::Metrics,
     model::{
         Barrier, Batch, Claim, Content, Entry, HeldSet, Kind, Outcome, OwnerName, RecordId, RecordType, Row,
         VmId, Zone, ZoneId,
@@ -18,6 +19,8 @@ use crate::{
 use std::{
     cell::RefCell,
     collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Instant,
 };
 
 /// Names with their decisions, and the transaction that carries them.
@@ -77,6 +80,8 @@ pub struct Settler<R> {
     pub overlay: Overlay,
     /// Held sets that an operator lets through.
     pub approved: HashSet<HeldSet>,
+    /// For the time that each step takes.
+    pub metrics: Arc<Metrics>,
 }
 
 impl<R: Reads> Settler<R> {
@@ -142,7 +147,11 @@ impl<R: Reads> Settler<R> {
         Surveyed { mut claims, around }: Surveyed,
         mut rule: impl FnMut(&NameState<'_>) -> Decision,
     ) -> Result<Decided, DbError> {
-        let read = Read::new(self.reader.names_and_around(names, &around).await?);
+        let begun = Instant::now();
+        let read = self.reader.names_and_around(names, &around).await;
+        self.metrics.passes.phases.of("read").add_since(begun);
+        let read = Read::new(read?);
+        let begun = Instant::now();
         let mut also = Vec::new();
         for name in names {
             also.extend(notice_alias(world, name, &read));
@@ -154,12 +163,15 @@ impl<R: Reads> Settler<R> {
             (name.clone(), self.decide(world, name, claims, &read, &mut rule))
         };
         let decisions = names.iter().zip(&claims).map(decide).collect();
+        self.metrics.passes.phases.of("plan").add_since(begun);
         Ok(Decided { read: read.names, decisions, also })
     }
 
     async fn load(&mut self, world: &World, decided: Decided) -> Result<Prepared, DbError> {
         let Decided { read, decisions, also } = decided;
+        let begun = Instant::now();
         let load = carry::load(&self.reader, &mut self.deep, &world.zones, decisions, &read).await?;
+        self.metrics.passes.phases.of("plan").add_since(begun);
         let Load { decisions, deferred, batch } = load;
         Ok(Prepared { decisions, deferred, also, batch })
     }
@@ -171,7 +183,10 @@ impl<R: Reads> Settler<R> {
         writer: &impl Writes,
         batch: &Batch,
     ) -> Result<Committed, WriteError> {
-        let committed = writer.commit(batch, &world.zones).await?;
+        let begun = Instant::now();
+        let committed = writer.commit(batch, &world.zones).await;
+        self.metrics.passes.phases.of("write").add_since(begun);
+        let committed = committed?;
         self.note_committed(world, batch);
         Ok(committed)
     }

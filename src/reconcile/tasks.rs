@@ -6,11 +6,11 @@ use super::{
 };
 use crate::{
     cloudstack::{ApiError, Looked, VmListing},
-    metrics::chain,
+    metrics::{Metrics, chain},
     model::{Complete, Entry, LeftBehind, Owners, ReadSeq, Row, Vm, VmId, Zone, ZoneId, Zones},
     powerdns::DbError,
 };
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc, time::Instant};
 use tokio::{
     sync::{mpsc, oneshot},
     task::{AbortHandle, JoinSet},
@@ -99,6 +99,7 @@ pub enum Failure {
 pub struct Tasks<A, R> {
     client: A,
     reader: R,
+    metrics: Arc<Metrics>,
     notes: mpsc::Sender<Note>,
     /// Where notes arrive. Bounded: a reader waits for the engine, never the other way round.
     pub inbox: mpsc::Receiver<Note>,
@@ -116,12 +117,13 @@ pub struct Tasks<A, R> {
 
 impl<A: Api, R: Reads> Tasks<A, R> {
     /// No task yet.
-    pub fn new(client: A, reader: R) -> Self {
+    pub fn new(client: A, reader: R, metrics: Arc<Metrics>) -> Self {
         // 16 notes of at most 1000 items: a few MB at the most.
         let (notes, inbox) = mpsc::channel(16);
         Self {
             client,
             reader,
+            metrics,
             notes,
             inbox,
             running: JoinSet::new(),
@@ -145,12 +147,14 @@ impl<A: Api, R: Reads> Tasks<A, R> {
 
     /// Asks about VMs.
     pub fn look(&mut self, asked: Vec<(VmId, bool)>, read: ReadSeq) {
-        let (client, notes) = (self.client.clone(), self.notes.clone());
+        let (client, notes, metrics) = (self.client.clone(), self.notes.clone(), Arc::clone(&self.metrics));
         self.looks += 1;
         self.reap();
         self.running.spawn(async move {
             let ids: Vec<VmId> = asked.iter().map(|(id, _)| *id).collect();
+            let begun = Instant::now();
             let answer = client.look_up(&ids).await;
+            metrics.passes.phases.of("look").add_since(begun);
             let _ = notes.send(Note::Looked { asked, read, answer }).await;
         });
     }
@@ -201,10 +205,12 @@ impl<A: Api, R: Reads> Tasks<A, R> {
     /// with `audit`, the ledger. `strict`: a look-up that fails for one VM alone fails all of it, since nobody
     /// will ask again.
     pub fn resync(&mut self, listing: ReadSeq, fresh: HashSet<ZoneId>, audit: bool, strict: bool) {
+        let metrics = Arc::clone(&self.metrics);
         let (client, reader, notes) = (self.client.clone(), self.reader.clone(), self.notes.clone());
         self.reap();
         self.resync = Some(self.running.spawn(async move {
-            let note = match resync(&client, &reader, &notes, listing, &fresh, audit, strict).await {
+            let note = match resync(&client, &reader, &notes, &metrics, listing, &fresh, audit, strict).await
+            {
                 Ok(()) => Note::Audited { listing },
                 Err(failure) => Note::Failed { listing, failure },
             };
@@ -242,33 +248,46 @@ async fn deep_names(reader: &impl Reads, zones: &[Zone]) -> Result<Vec<(ZoneId, 
     Ok(names)
 }
 
+#[expect(clippy::too_many_arguments, reason = "what one task takes along")]
 async fn resync(
     client: &impl Api,
     reader: &impl Reads,
     notes: &mpsc::Sender<Note>,
+    metrics: &Metrics,
     read: ReadSeq,
     fresh: &HashSet<ZoneId>,
     audit: bool,
     strict: bool,
 ) -> Result<(), Failure> {
-    let owners = client.owners().await.map_err(Failure::Api)?;
+    let phases = &metrics.passes.phases;
+    let begun = Instant::now();
+    let owners = client.owners().await;
+    phases.of("owners").add_since(begun);
+    let owners = owners.map_err(Failure::Api)?;
     let _ = notes.send(Note::Owners { read, answer: Ok(owners) }).await;
+    let begun = Instant::now();
     let zones = reader.zones().await.map_err(Failure::Db)?;
+    phases.of("zones").add_since(begun);
     let stale: Vec<Zone> = zones.iter().filter(|zone| !fresh.contains(&zone.id)).cloned().collect();
     let _ = notes.send(Note::Zones(Ok((zones, Vec::new())))).await;
+    let begun = Instant::now();
     let mut listing = list(client, notes, read).await?;
     if listing.get().moved {
         // Read once more at most: a busy cloud's listing always moves. What was known and is lacking
         // is looked up by id; what is new has its events, and the next resync.
         listing = list(client, notes, read).await?;
     }
+    phases.of("list").add_since(begun);
     // Last of what must be known before anything is settled: where the lease comes meanwhile, all begins anew.
+    let begun = Instant::now();
     let names = deep_names(reader, &stale).await.map_err(Failure::Db)?;
+    phases.of("zones").add_since(begun);
     let _ = notes.send(Note::Deep(names)).await;
     let (lacking, wanted) = oneshot::channel();
     let _ = notes.send(Note::Listed { read, listing, lacking }).await;
     let mut wanted = wanted.await.unwrap_or_default();
     wanted.truncate(LOOKUPS);
+    let begun = Instant::now();
     for ids in wanted.chunks(200) {
         let mut looked = client.look_up(ids).await.map_err(Failure::Api)?;
         if let Some((vm, error)) = looked.failed.pop() {
@@ -280,9 +299,11 @@ async fn resync(
         }
         let _ = notes.send(Note::Lacking { listing: read, answer: looked.found }).await;
     }
+    phases.of("look").add_since(begun);
     if !audit {
         return Ok(());
     }
+    let begun = Instant::now();
     let (entries, mut chunks) = mpsc::channel(4);
     let forward = async {
         while let Some(chunk) = chunks.recv().await {
@@ -290,6 +311,7 @@ async fn resync(
         }
     };
     let (summary, ()) = tokio::join!(reader.audit(entries), forward);
+    phases.of("audit").add_since(begun);
     summary.map_err(Failure::Db)?;
     Ok(())
 }

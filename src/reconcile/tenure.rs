@@ -89,6 +89,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
         if self.resync.is_running() {
             self.tasks.abort_resync();
             self.listings.pop();
+            self.resynced = None;
             self.board.give_up_pass(Instant::now());
         }
         self.resync.begin_anew();
@@ -108,5 +109,6 @@ impl<A: Api, T: Tables> Engine<A, T> {
         self.show_held();
         self.owned_before = None;
         self.unsettled.clear();
+        self.tally.stand_down();
     }
 }

@@ -5,6 +5,7 @@ use super::{
     engine::{Aim, Engine},
     error::EngineError,
     held::through,
+    journal::{self, Changes},
     servers::{Api, Tables},
     settle::Prepared,
     tasks,
@@ -15,9 +16,9 @@ use crate::{
     observe::{Pass, Standing},
     plan::{Decision, Losses, MAX_ROWS},
     powerdns::{Committed, DbError, WriteError},
-    queue::{Priority, backoff},
+    queue::{Moment, Priority, backoff},
 };
-use std::{collections::HashMap, time::Instant};
+use std::collections::HashMap;
 use tokio::time;
 
 /// Names of one reading. With the apexes above them they fit into one list of 500 (design 8), and with
@@ -49,7 +50,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
             }
             self.resync.start(now);
             self.world.begin_listing(!self.audited);
-            self.board.begin_pass(Instant::now());
+            self.begins_resync(now);
             self.zones_begun = now;
             // Half of the interval: each resync in its turn reads zones whole, those asked for do not.
             let fresh = self.settler.deep.fresh(self.settings.resync_interval / 2, time::Instant::now());
@@ -66,7 +67,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
             self.tasks.read_owners(read);
         }
         if now >= self.zones_due && !self.tasks.zones && !self.resync.is_running() && self.listed {
-            self.board.begin_pass(Instant::now());
+            self.begins(Pass::Zones);
             self.zones_begun = now;
             self.tasks.read_zones(self.settler.deep.zones());
         }
@@ -76,7 +77,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
                 break;
             }
             let read = self.world.begin_read();
-            self.board.begin_pass(Instant::now());
+            self.begins(Pass::Look);
             self.tasks.look(asked, read);
         }
     }
@@ -102,14 +103,14 @@ impl<A: Api, T: Tables> Engine<A, T> {
 
     pub(super) fn begin_settling(&mut self) {
         self.settle_failure = None;
-        self.board.begin_pass(Instant::now());
+        self.begins(Pass::Settle);
     }
 
     /// Whether it went well.
     pub(super) fn end_settling(&mut self) -> bool {
         let result = self.settle_failure.take().map_or(Ok(()), Err);
         let well = result.is_ok();
-        self.board.note_pass(Pass::Settle, Instant::now(), result);
+        self.ended(Pass::Settle, result);
         well
     }
 
@@ -339,9 +340,16 @@ impl<A: Api, T: Tables> Engine<A, T> {
         if left_behind && self.settings.aim == Aim::Serve {
             self.tasks.read_left_behind();
         }
+        let changes: Changes = prepared.decisions.iter().map(|(_, decision)| Changes::of(decision)).sum();
+        let aloud = self.settings.aim != Aim::Plan && self.journal.takes(changes, self.now());
         for (name, decision) in prepared.decisions {
             let priority = priorities.get(&name).copied().unwrap_or(Priority::Repair);
-            self.note_decision(&name, &decision, priority);
+            let event = self.tally.event_of(&name);
+            let cause = self.count(&name, &decision, priority);
+            if self.settings.aim != Aim::Plan {
+                journal::tell(&name, &decision, cause, aloud);
+            }
+            self.note_decision(&name, &decision, priority, event);
             self.losses.note(&name, &decision);
             self.unsettled.remove(&name);
             if decision.held.is_empty() {
@@ -352,25 +360,49 @@ impl<A: Api, T: Tables> Engine<A, T> {
         }
     }
 
-    /// After COMMIT: counts, the board, and the reverse names whose forward name stands differently.
-    fn note_decision(&mut self, name: &OwnerName, decision: &Decision, priority: Priority) {
-        if self.settings.aim == Aim::Plan {
-            self.report.plan.add(name, decision, &self.world.zones);
-            self.settler.overlay.note(name, decision);
-        }
+    /// After COMMIT: counts what a decision has come to. Returns what it was made for, for the log.
+    fn count(&mut self, name: &OwnerName, decision: &Decision, priority: Priority) -> &'static str {
         self.report.inserted += decision.inserts.len() as u64;
         self.report.deleted += decision.deletes.len() as u64;
         self.report.retimed += decision.retimes.len() as u64;
-        if priority == Priority::Repair && decision.rows() > 0 && self.metrics.passes.resyncs.get() > 1 {
-            self.report.repairs += 1;
-            self.metrics.passes.repairs.inc();
+        let passes = &self.metrics.passes;
+        passes.left_behind.add(decision.left_behind);
+        let (cause, latency) = self.tally.settled(name, self.now());
+        if decision.rows() == 0
+            && !decision.held.is_empty()
+            && let Some(cause) = cause
+        {
+            // What goes later goes for the same reason.
+            self.tally.note_cause(name, cause);
         }
-        for (owned, why) in &decision.deletes {
-            let row = owned.row();
-            tracing::debug!(%name, rtype = %row.rtype, content = %row.content, why, "delete");
+        match (priority, cause) {
+            (Priority::Live, _) => {
+                if let Some(latency) = latency.filter(|_| decision.rows() > 0) {
+                    passes.latency.note(latency);
+                }
+                "an event"
+            }
+            (Priority::Repair, Some(cause)) if decision.rows() > 0 => {
+                self.report.repairs += 1;
+                passes.repairs.of(cause.word()).inc();
+                cause.told()
+            }
+            (Priority::Repair, _) => "it was missing",
+            (Priority::Retime, _) => "DNS_RECORD_TTL has changed",
         }
-        for row in &decision.inserts {
-            tracing::debug!(%name, rtype = %row.rtype, content = %row.content, vm = %row.vm, kind = %row.kind, "insert");
+    }
+
+    /// After COMMIT: the board, and the reverse names whose forward name stands differently.
+    fn note_decision(
+        &mut self,
+        name: &OwnerName,
+        decision: &Decision,
+        priority: Priority,
+        event: Option<Moment>,
+    ) {
+        if self.settings.aim == Aim::Plan {
+            self.report.plan.add(name, decision, &self.world.zones);
+            self.settler.overlay.note(name, decision);
         }
         let standings: Vec<Standing> = (decision.outcomes.iter())
             .filter(|(_, _, outcome)| *outcome != Outcome::Served)
@@ -389,6 +421,9 @@ impl<A: Api, T: Tables> Engine<A, T> {
             vms.dedup();
             for reverse in vms.into_iter().flat_map(|vm| self.world.reverse_names(vm)).collect::<Vec<_>>() {
                 if reverse != *name {
+                    if let Some(came) = event {
+                        self.tally.note_event(&reverse, came);
+                    }
                     self.mark(&reverse, priority);
                 }
             }

@@ -32,7 +32,7 @@ impl Batch {
         let before = self.marks.len();
         match read::read_into(message.key(), message.payload(), &mut self.marks) {
             Ok(()) if self.marks.len() == before => metrics.irrelevant.inc(),
-            Ok(()) => metrics.marks.add((self.marks.len() - before) as u64),
+            Ok(()) => self.marks[before..].iter().for_each(|mark| metrics.marks.of(mark.word()).inc()),
             Err(why) => {
                 metrics.poison.inc();
                 let (partition, offset) = (message.partition(), message.offset());

@@ -13,14 +13,13 @@ use rdkafka::{
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance, StreamConsumer},
     error::{KafkaError, RDKafkaErrorCode},
     message::BorrowedMessage,
+    statistics::Statistics,
 };
-use std::{
-    collections::BTreeMap,
-    pin::pin,
-    sync::Arc,
-    time::{Duration, Instant},
+use std::{collections::BTreeMap, future::ready, pin::pin, sync::Arc, time::Duration};
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    time::Instant,
 };
-use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// How long the end may take: committing offsets and leaving the group.
@@ -44,6 +43,8 @@ pub enum Arrival {
 pub struct Delivery {
     /// What came.
     pub arrival: Arrival,
+    /// When.
+    pub at: Instant,
     ack: oneshot::Sender<()>,
 }
 
@@ -51,7 +52,7 @@ impl Delivery {
     /// A delivery, and the end at which its acknowledgement arrives.
     pub fn new(arrival: Arrival) -> (Self, oneshot::Receiver<()>) {
         let (ack, taken) = oneshot::channel();
-        (Self { arrival, ack }, taken)
+        (Self { arrival, at: Instant::now(), ack }, taken)
     }
 
     /// Says that the marks are in the dirty set: their offsets may be stored now.
@@ -119,25 +120,28 @@ impl Reader<'_> {
         let mut complaints = Complaints::default();
         let mut batch = Batch::default();
         loop {
-            if batch.taken == 0 {
-                tokio::select! {
-                    biased;
-                    () = self.cancel.cancelled() => return Ok(()),
-                    () = assigned.notified() => {
-                        if !self.deliver(Arrival::Assigned).await? {
-                            return Ok(());
-                        }
-                        continue;
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => return Ok(()),
+                () = assigned.notified() => {
+                    if !self.deliver(Arrival::Assigned).await? {
+                        return Ok(());
                     }
-                    Some(first) = stream.next() => self.take(first, &mut batch, &mut complaints)?,
+                    continue;
                 }
+                () = ready(()), if batch.taken > 0 => {}
+                Some(first) = stream.next() => self.take(first, &mut batch, &mut complaints)?,
             }
             while !batch.is_full()
                 && let Some(message) = stream.next().now_or_never().flatten()
             {
                 self.take(message, &mut batch, &mut complaints)?;
             }
-            self.metrics.triggers.messages.add(batch.taken as u64);
+            let triggers = &self.metrics.triggers;
+            triggers.messages.add(batch.taken as u64);
+            if batch.taken > 0 {
+                triggers.last_message.set_now();
+            }
             let mut following = Batch::default();
             let marks = batch.take_marks();
             if !marks.is_empty() {
@@ -181,11 +185,13 @@ impl Reader<'_> {
     /// Hands something over and waits until it is taken; false if cancelled meanwhile.
     async fn deliver(&self, arrival: Arrival) -> Result<bool, TriggerError> {
         let (delivery, taken) = Delivery::new(arrival);
+        let waiting = &self.metrics.triggers.waiting_since;
+        waiting.set_now();
         let hand_over = async {
             self.out.send(delivery).await.map_err(|_| TriggerError::Abandoned)?;
             taken.await.map_err(|_| TriggerError::Abandoned)
         };
-        tokio::select! {
+        let delivered = tokio::select! {
             biased;
             // At shutdown the receiver may go before the signal is seen here.
             result = hand_over => match result {
@@ -193,7 +199,9 @@ impl Reader<'_> {
                 result => result.map(|()| true),
             },
             () = self.cancel.cancelled() => Ok(false),
-        }
+        };
+        waiting.set_ago(None);
+        delivered
     }
 
     fn store(&self, offsets: &BTreeMap<i32, i64>) {
@@ -253,6 +261,12 @@ impl ClientContext for Context {
         }
     }
 
+    fn stats(&self, statistics: Statistics) {
+        let triggers = &self.metrics.triggers;
+        triggers.lag.set(lag(&statistics));
+        triggers.lag_seen.set_now();
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "librdkafka reports an error");
     }
@@ -279,6 +293,18 @@ impl Context {
         }
         Ok(())
     }
+}
+
+/// Messages that are not read yet of the partitions that are being read: counted from what is stored, as soon
+/// as something is, else from what the group has committed.
+fn lag(statistics: &Statistics) -> u64 {
+    let partitions = statistics.topics.values().flat_map(|topic| topic.partitions.values());
+    let read = partitions.filter(|partition| partition.fetch_state == "active");
+    let lags = read.map(|partition| match partition.consumer_lag_stored {
+        0.. => partition.consumer_lag_stored,
+        _ => partition.consumer_lag,
+    });
+    lags.map(|lag| u64::try_from(lag).unwrap_or(0)).sum()
 }
 
 impl ConsumerContext for Context {

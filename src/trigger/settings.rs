@@ -49,7 +49,7 @@ pub fn check_extra(key: &str) -> Result<(), &'static str> {
 }
 
 /// Properties that hold for every consumer, each of which an operator may override.
-const DEFAULTS: [(&str, &str); 11] = [
+const DEFAULTS: [(&str, &str); 12] = [
     ("client.id", "cs-powerdns"),
     // A new group starts at the end: the resync at the start knows everything before.
     ("auto.offset.reset", "latest"),
@@ -68,6 +68,8 @@ const DEFAULTS: [(&str, &str); 11] = [
     ("allow.auto.create.topics", "false"),
     // How soon a topic created after the start, or a new partition, is noticed; one request each time.
     ("topic.metadata.refresh.interval.ms", "10000"),
+    // How far behind the partitions' ends we are: some KiB of JSON each time.
+    ("statistics.interval.ms", "5000"),
 ];
 
 /// The properties of a consumer.

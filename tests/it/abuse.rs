@@ -4,7 +4,7 @@
 
 use super::{
     rules_support::{put, sql, zones},
-    support::{ACCOUNT, EVENTS_ONLY, LIMIT, answers, metric, once, serve, serve_events},
+    support::{ACCOUNT, EVENTS_ONLY, LIMIT, RESYNCS, answers, metric, once, serve, serve_events},
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -313,9 +313,9 @@ async fn nothing_that_a_tenant_can_write_takes_joins_or_breaks_what_is_another_s
 
 /// Waits until so many resyncs have ended after this moment, and nothing is left to do.
 async fn resyncs(controller: &Controller, count: f64) {
-    let from = metric(controller, "cs_powerdns_resyncs_total").await.expect("a number");
+    let from = metric(controller, RESYNCS).await.expect("a number");
     poll("resyncs end and nothing is left to do", LIMIT * 2, async || {
-        let ended = metric(controller, "cs_powerdns_resyncs_total").await? - from;
+        let ended = metric(controller, RESYNCS).await? - from;
         let dirty = metric(controller, "cs_powerdns_dirty_names").await?;
         if ended >= count && dirty < 0.5 { Ok(()) } else { Err(format!("{ended} have; {dirty} are dirty")) }
     })
@@ -340,7 +340,7 @@ async fn looks_harmless(controller: &Controller) {
         let (name, value) = line.rsplit_once(' ').expect("a name and a value");
         assert!(value.parse::<f64>().is_ok(), "{line}");
         let label = name.split_once('{').map_or("", |(_, label)| label);
-        let known = |c: char| c.is_ascii_alphanumeric() || "=\"}_ .-".contains(c);
+        let known = |c: char| c.is_ascii_alphanumeric() || "=\"}_ .-,+".contains(c);
         assert!(label.chars().all(known) && !label.contains("evil") && !label.contains("alert"), "{line}");
     }
     let (_, body) = controller.get("/status").await.expect("the status");

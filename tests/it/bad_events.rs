@@ -2,7 +2,7 @@
 //! most.
 
 use super::support::{
-    EVENTS_ONLY, answers, example, metric, metric_reaches, readiness, serve, serve_events, vm,
+    EVENTS_ONLY, LOOKS, answers, example, metric, metric_reaches, readiness, serve, serve_events, vm,
 };
 use rdkafka::{
     ClientConfig,
@@ -110,8 +110,8 @@ async fn events_that_come_five_times_write_once() {
     answers(&lab, "twin2.domain.com", "A", &["192.0.2.10"]).await;
     answers(&lab, "10.2.0.192.in-addr.arpa", "PTR", &["twin2.domain.com."]).await;
     // The look 3 s after the latest event has nothing to do either.
-    let looks = metric(&controller, "cs_powerdns_looks_total").await.unwrap();
-    metric_reaches(&controller, "cs_powerdns_looks_total", looks + 1.0).await;
+    let looks = metric(&controller, LOOKS).await.unwrap();
+    metric_reaches(&controller, LOOKS, looks + 1.0).await;
     let inserted = metric(&controller, "cs_powerdns_rows_written_total{change=\"insert\"}").await.unwrap();
     assert!((inserted - 4.0).abs() < 0.5, "an A and a PTR, twice, make 4 rows: {inserted} were inserted");
 }

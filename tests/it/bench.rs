@@ -1,7 +1,7 @@
 //! A bench for operators' tools: a controller that resyncs every second, what a tool does to our rows, and
 //! what becomes of them at the next passes, after the VM's change of address, and after its end.
 
-use super::support::{ACCOUNT, LIMIT, metric, serve};
+use super::support::{ACCOUNT, LIMIT, RESYNCS, metric, serve};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 use testbed::{Controller, Lab, Row, VmSpec, poll};
@@ -68,7 +68,7 @@ impl Bench {
 
     /// Waits until so many resyncs have ended after this moment, and nothing is left to do.
     async fn resyncs(&self, count: f64) {
-        let read = async || metric(&self.controller, "cs_powerdns_resyncs_total").await;
+        let read = async || metric(&self.controller, RESYNCS).await;
         let mut from = None;
         poll("resyncs begin and end, and nothing is left to do", LIMIT * 2, async || {
             let now = read().await?;

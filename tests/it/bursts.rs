@@ -5,7 +5,10 @@ use super::{
     losses_support::{LIST, UNBOUND, looks},
     rectify_towns::Dice,
     servers_support::{memory, warnings},
-    support::{ACCOUNT, EVENTS_ONLY, LIMIT, answers, example, metric, metric_reaches, serve_events, vm},
+    support::{
+        ACCOUNT, EVENTS_ONLY, LIMIT, LOOKS, RESYNCS, answers, example, metric, metric_reaches, serve_events,
+        vm,
+    },
 };
 use rdkafka::{
     ClientConfig, TopicPartitionList,
@@ -23,7 +26,6 @@ use std::{
 use testbed::{Controller, Fault, Lab, VmSpec, World, broker, poll, sim::Gate};
 
 const MESSAGES: &str = "cs_powerdns_trigger_messages_total";
-const LOOKS: &str = "cs_powerdns_looks_total";
 const DIRTY: &str = "cs_powerdns_dirty_vms";
 
 /// The mock lets a group that changes wait for almost the session's time.
@@ -203,7 +205,7 @@ async fn a_steady_stream_of_events_keeps_neither_its_own_vm_nor_others_nor_the_a
         0
     });
     metric_reaches(&controller, MESSAGES, 200.0).await;
-    let resyncs = metric(&controller, "cs_powerdns_resyncs_total").await.unwrap();
+    let resyncs = metric(&controller, RESYNCS).await.unwrap();
     let stands = async |name: &str, address: &str| {
         poll(&format!("{name} has {address} while events stream in"), LIMIT, async || {
             let found = lab.db.contents(name, "A").await.map_err(|error| error.to_string())?;
@@ -223,7 +225,7 @@ async fn a_steady_stream_of_events_keeps_neither_its_own_vm_nor_others_nor_the_a
         stands("vm20.domain.com", &quiet).await;
         stands("vm22.domain.com", "198.51.100.23").await;
     }
-    metric_reaches(&controller, "cs_powerdns_resyncs_total", resyncs + 2.0).await;
+    metric_reaches(&controller, RESYNCS, resyncs + 2.0).await;
     over.store(true, Ordering::SeqCst);
     assert!(thread.join().unwrap() > 100, "that was no stream");
     converges(&lab, "when the stream has ended, all is as the VMs want").await;
@@ -239,7 +241,7 @@ async fn forged_ids_are_dropped_in_a_mass_and_what_they_say_of_living_vms_is_not
     converges(&lab, "the first records are there").await;
     let rows = lab.db.rows_of_zone("domain.com").await.unwrap();
     let (seen, before) = (metric(&controller, MESSAGES).await.unwrap(), memory(&controller));
-    let resyncs = metric(&controller, "cs_powerdns_resyncs_total").await.unwrap();
+    let resyncs = metric(&controller, RESYNCS).await.unwrap();
     lab.sim.clear_log();
     let forged = (0..12_000_u32).map(|nth| about(&format!("{nth:08x}-0bad-4bad-8bad-0123456789ab")));
     let said = |id: &String, event: &str| {
@@ -250,7 +252,7 @@ async fn forged_ids_are_dropped_in_a_mass_and_what_they_say_of_living_vms_is_not
     metric_reaches(&controller, MESSAGES, seen + 12_040.0).await;
     let dirty = metric(&controller, DIRTY).await.unwrap();
     assert!(dirty <= 10_000.0 + 2.0 * 20.0, "{dirty} VMs are dirty");
-    metric_reaches(&controller, "cs_powerdns_resyncs_total", resyncs + 1.0).await;
+    metric_reaches(&controller, RESYNCS, resyncs + 1.0).await;
     // A real event behind them is served.
     lab.world().set_address(&ids[0], Some("203.0.113.1"), None);
     answers(&lab, "vm1.domain.com", "A", &["203.0.113.1"]).await;

@@ -3,8 +3,8 @@
 use super::{
     rules_support::settled,
     support::{
-        ACCOUNT, EVENTS_ONLY, LIMIT, answers, example, metric, metric_reaches, quick, serve, serve_events,
-        sync, vm,
+        ACCOUNT, EVENTS_ONLY, LIMIT, RESYNCS, answers, example, metric, metric_reaches, quick, serve,
+        serve_events, sync, vm,
     },
 };
 use testbed::{Lab, NetworkKind, Simulator, VmSpec, poll, run_once};
@@ -385,12 +385,12 @@ async fn nothing_flaps_over_a_hundred_resyncs() {
     lab.db.exec(edit).await.unwrap();
     let often = [COMMON, &[("RESYNC_INTERVAL", "1s"), ("RESYNC_MIN_INTERVAL", "1s")]].concat();
     let controller = serve(&lab, &often).await;
-    metric_reaches(&controller, "cs_powerdns_resyncs_total", 3.0).await;
+    metric_reaches(&controller, RESYNCS, 3.0).await;
     lab.forget_writes().await;
     let serial = lab.db.serial("common.org").await.unwrap();
     // One a second: the only test that takes its time, two minutes, for the most of it asleep.
     for resyncs in (10..=103).step_by(10).chain([103]) {
-        metric_reaches(&controller, "cs_powerdns_resyncs_total", f64::from(resyncs)).await;
+        metric_reaches(&controller, RESYNCS, f64::from(resyncs)).await;
     }
     let writes = lab.writes(&["cs_powerdns_owner"]).await;
     assert_eq!(writes, Vec::<String>::new(), "a resync of an unchanged world wrote");

@@ -3,12 +3,10 @@
 
 use super::{
     rules_support::{empty_non_terminals, sql, status},
-    support::{LIMIT, answers, example, metric, metric_reaches, serve, sync, vm},
+    support::{LIMIT, RESYNCS, answers, example, metric, metric_reaches, serve, sync, vm},
 };
 use std::time::Duration;
 use testbed::{Lab, poll};
-
-const RESYNCS: &str = "cs_powerdns_resyncs_total";
 
 #[tokio::test]
 async fn a_zone_is_read_whole_once_however_many_resyncs_are_asked_for() {

@@ -1,7 +1,8 @@
 //! Servers that are down, at the start or later: `run` outlives it, says so, and goes on.
 
 use super::support::{
-    EVENTS_ONLY, LIMIT, answers, example, metric_reaches, readiness, serve, serve_events, start, vm,
+    EVENTS_ONLY, LIMIT, RESYNC_FAILURES, answers, example, metric_reaches, readiness, serve, serve_events,
+    start, vm,
 };
 use std::time::Duration;
 use testbed::{Broker, Lab, MariaDb, MariaDbOptions, poll};
@@ -43,7 +44,7 @@ async fn an_api_that_is_down_at_the_start_and_later_is_waited_for() {
     answers(&lab, "one.domain.com", "A", &["192.0.2.1"]).await;
     lab.sim.down();
     lab.world().create_vm(vm("two", "192.0.2.2"));
-    metric_reaches(&controller, "cs_powerdns_resync_failures_total", 3.0).await;
+    metric_reaches(&controller, RESYNC_FAILURES, 3.0).await;
     answers(&lab, "one.domain.com", "A", &["192.0.2.1"]).await;
     lab.sim.up().unwrap();
     answers(&lab, "two.domain.com", "A", &["192.0.2.2"]).await;

@@ -4,8 +4,8 @@
 use super::{
     losses_support::{NOTHING, UNBOUND, ended},
     support::{
-        ACCOUNT, EVENTS_ONLY, LIMIT, answers, example, metric, metric_reaches, once, serve, serve_events,
-        sync, vm,
+        ACCOUNT, EVENTS_ONLY, LIMIT, RESYNCS, answers, example, metric, metric_reaches, once, serve,
+        serve_events, sync, vm,
     },
 };
 use testbed::{Lab, VmSpec, poll};
@@ -116,8 +116,8 @@ async fn a_vm_that_is_expunged_while_the_controller_is_down_goes_after_its_secon
     lab.world().silent().purge_vm(&id);
     let settings = [("RESYNC_INTERVAL", "1h"), ("RESYNC_MIN_INTERVAL", "4s")];
     let controller = serve(&lab, &settings).await;
-    metric_reaches(&controller, "cs_powerdns_resyncs_total", 1.0).await;
-    let (found, resyncs) = (standing(&lab).await, metric(&controller, "cs_powerdns_resyncs_total").await);
+    metric_reaches(&controller, RESYNCS, 1.0).await;
+    let (found, resyncs) = (standing(&lab).await, metric(&controller, RESYNCS).await);
     assert!(found == 6 || resyncs != Ok(1.0), "one listing proves nothing, {found} of 6 records stand");
     stand(&lab, 0).await;
     drop(controller);

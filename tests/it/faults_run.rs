@@ -7,7 +7,7 @@ use super::{
     faults::{away, internal_error, unauthorized},
     faults_town::{went_back, witness},
     rectify_towns::Dice,
-    support::{ACCOUNT, EVENTS_ONLY, PROGRAM, metric, serve_events},
+    support::{ACCOUNT, EVENTS_ONLY, PROGRAM, RESYNCS, metric, serve_events},
 };
 use std::time::Duration;
 use testbed::{
@@ -24,7 +24,6 @@ const CHANGES: usize = 200;
 /// How many requests in a thousand fail.
 const SQL: usize = 25;
 const API: usize = 250;
-const RESYNCS: &str = "cs_powerdns_resyncs_total";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_at_random_under_a_stream_of_events_leave_no_trace() {

@@ -2,7 +2,9 @@
 
 use super::{
     rules_support::{REVERSE, no_such_name, put, says, settled, tenant, zones},
-    support::{EVENTS_ONLY, LIMIT, answers, metric, metric_reaches, once, serve, serve_events, sync},
+    support::{
+        EVENTS_ONLY, LIMIT, LOOKS, RESYNCS, answers, metric, metric_reaches, once, serve, serve_events, sync,
+    },
 };
 use std::time::Duration;
 use testbed::{Controller, Lab, VmSpec, World, poll};
@@ -19,8 +21,8 @@ async fn published(lab: &Lab) -> Vec<String> {
 
 /// A resync that began after now has ended.
 async fn whole_resync(controller: &Controller) {
-    let before = metric(controller, "cs_powerdns_resyncs_total").await.expect("a metric");
-    metric_reaches(controller, "cs_powerdns_resyncs_total", before + 2.0).await;
+    let before = metric(controller, RESYNCS).await.expect("a metric");
+    metric_reaches(controller, RESYNCS, before + 2.0).await;
 }
 
 /// The API has been asked this command so often, and nothing is left to settle.
@@ -42,12 +44,12 @@ async fn freeze(lab: &Lab, account: &str, controller: &Controller) {
 }
 
 async fn looks(controller: &Controller) -> f64 {
-    metric(controller, "cs_powerdns_looks_total").await.expect("a metric")
+    metric(controller, LOOKS).await.expect("a metric")
 }
 
 /// So many look-ups more have been taken in, and nothing is left to settle.
 async fn looked(lab: &Lab, before: f64, more: f64, controller: &Controller) {
-    metric_reaches(controller, "cs_powerdns_looks_total", before + more).await;
+    metric_reaches(controller, LOOKS, before + more).await;
     asked(lab, "listVirtualMachines", 0, controller).await;
 }
 

@@ -4,7 +4,10 @@ use super::{
     losses_support::{
         LIST, NOTHING, UNBOUND, count, create, ended, expunge, looks, rows, vanish, watch_listings,
     },
-    support::{LIMIT, answers, example, metric, metric_reaches, once, serve, serve_events, sync, vm},
+    support::{
+        LIMIT, RESYNC_FAILURES, RESYNCS, answers, example, metric, metric_reaches, once, serve, serve_events,
+        sync, vm,
+    },
 };
 use std::{
     sync::{
@@ -17,8 +20,6 @@ use testbed::{
     Fault, Lab, VmSpec, poll,
     sim::{Body, Gate},
 };
-
-const RESYNCS: &str = "cs_powerdns_resyncs_total";
 
 /// Twenty VMs that stay, behind sixty that go one by one before five pages of each listing, whose count
 /// stays the same. Each that goes shifts the next page's first VM onto the page before: in every listing the
@@ -79,7 +80,7 @@ async fn a_listing_that_moves_before_every_page_is_completed_by_run() {
     let before = staying(&lab).await;
     let mut controller = serve(&lab, &[UNBOUND, ("RESYNC_INTERVAL", "1s")]).await;
     metric_reaches(&controller, RESYNCS, 4.0).await;
-    assert_eq!(metric(&controller, "cs_powerdns_resync_failures_total").await, Ok(0.0));
+    assert_eq!(metric(&controller, RESYNC_FAILURES).await, Ok(0.0));
     assert_eq!(staying(&lab).await, before, "VMs that paging shifted out of sight keep their very rows");
     were_out_of_sight(&lab);
     controller.sigterm().unwrap();

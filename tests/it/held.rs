@@ -1,7 +1,7 @@
 //! Promise 5 on the real servers: what is held keeps its hash, and goes when an operator approves it.
 
 use super::support::{
-    LIMIT, answers, example, metric, metric_reaches, once, readiness, serve, serve_events, sync, vm,
+    LIMIT, RESYNCS, answers, example, metric, metric_reaches, once, readiness, serve, serve_events, sync, vm,
 };
 use serde_json::Value;
 use testbed::{Controller, Lab, Output, VmSpec, poll};
@@ -325,8 +325,8 @@ async fn a_set_keeps_its_hash_on_a_busy_controller_and_across_its_restarts() {
     ended(&once(&lab, &["approve", &first], &[NO_API]).await, 0);
     counts(&lab, "vm", 25).await;
     shows(&controller, &[(&second, 3)]).await;
-    let resyncs = metric(&controller, "cs_powerdns_resyncs_total").await.unwrap();
-    metric_reaches(&controller, "cs_powerdns_resyncs_total", resyncs + 2.0).await;
+    let resyncs = metric(&controller, RESYNCS).await.unwrap();
+    metric_reaches(&controller, RESYNCS, resyncs + 2.0).await;
     shows(&controller, &[(&second, 3)]).await;
     assert_eq!(count(&lab, "vm").await, 25, "the approval of one set lets no other through");
     poll("the approval of the set that is through is withdrawn", LIMIT, async || {

@@ -1,6 +1,6 @@
 //! What the HTTP endpoints say, and when.
 
-use super::support::{LIMIT, PROGRAM, answers, example, quick, readiness, serve, start, vm};
+use super::support::{LIMIT, PROGRAM, RESYNCS, answers, example, quick, readiness, serve, start, vm};
 use std::{
     collections::{HashMap, HashSet},
     time::Duration,
@@ -17,12 +17,14 @@ fn samples(text: &str) -> HashMap<String, f64> {
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (family, kind) = rest.split_once(' ').expect("a family and its kind");
-            assert!(matches!(kind, "counter" | "gauge"), "{line}");
+            assert!(matches!(kind, "counter" | "gauge" | "histogram"), "{line}");
             assert!(families.insert(family.to_owned()), "{family} comes twice");
         } else if !line.starts_with("# HELP ") {
             let (name, value) = line.rsplit_once(' ').expect("a name and a value");
+            let family = name.split('{').next().expect("a name");
+            let of_histogram = ["_bucket", "_sum", "_count"].iter().find_map(|end| family.strip_suffix(end));
             assert!(
-                name.split('{').next().is_some_and(|family| families.contains(family)),
+                families.contains(family) || of_histogram.is_some_and(|family| families.contains(family)),
                 "no TYPE before {line}"
             );
             let value = value.parse().unwrap_or_else(|_| panic!("no number: {line}"));
@@ -75,10 +77,10 @@ async fn metrics_parse_and_status_shows_a_conflict() {
     let samples = samples(&text);
     for (name, least) in [
         ("cs_powerdns_ready", 1.0),
-        ("cs_powerdns_holder", 1.0),
+        ("cs_powerdns_lease_role{role=\"holder\"}", 1.0),
         ("cs_powerdns_vms", 3.0),
-        ("cs_powerdns_resyncs_total", 1.0),
-        ("cs_powerdns_last_resync_timestamp_seconds", 1.7e9),
+        (RESYNCS, 1.0),
+        ("cs_powerdns_last_success_timestamp_seconds{pass=\"resync\"}", 1.7e9),
         ("cs_powerdns_resync_duration_seconds", 0.001),
         ("cs_powerdns_claims_not_served{state=\"blocked\"}", 1.0),
         ("cs_powerdns_rows_written_total{change=\"insert\"}", 2.0),

@@ -4,7 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
 use super::support::{
-    LIMIT, PROGRAM, answers, beside, example, metric, metric_reaches, once, quick, readiness, serve, vm,
+    LIMIT, PROGRAM, RESYNCS, answers, beside, example, metric, metric_reaches, once, quick, readiness, serve,
+    vm,
 };
 use mysql_async::{Conn, prelude::Queryable};
 use std::{
@@ -135,8 +136,8 @@ async fn a_holder_that_was_stopped_inside_its_transaction_cannot_commit_it_after
     it.first.signal("CONT").unwrap();
     readiness(&it.first, 200, "role: standby of ").await;
     it.served_by_the_second().await;
-    let resyncs = metric(&it.first, "cs_powerdns_resyncs_total").await.unwrap();
-    metric_reaches(&it.first, "cs_powerdns_resyncs_total", resyncs + 2.0).await;
+    let resyncs = metric(&it.first, RESYNCS).await.unwrap();
+    metric_reaches(&it.first, RESYNCS, resyncs + 2.0).await;
     it.nothing_was_written_by_the_first().await;
     it.served_by_the_second().await;
 }
@@ -329,8 +330,8 @@ async fn of_two_owner_ids_neither_takes_the_others_lease_nor_its_rows() {
         if held == [0] { Ok(()) } else { Err(format!("{held:?}")) }
     })
     .await;
-    let resyncs = metric(&second, "cs_powerdns_resyncs_total").await.unwrap();
-    metric_reaches(&second, "cs_powerdns_resyncs_total", resyncs + 2.0).await;
+    let resyncs = metric(&second, RESYNCS).await.unwrap();
+    metric_reaches(&second, RESYNCS, resyncs + 2.0).await;
     assert_eq!((epoch(&lab.db, "default").await, epoch(&lab.db, "other").await), (1, 1));
     answers(&lab, "web.domain.com", "A", &["192.0.2.1"]).await;
     let owners = "SELECT CONCAT(owner_id, ' ', name) FROM cs_powerdns_ledger WHERE type = 'A' ORDER BY 1";

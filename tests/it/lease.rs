@@ -1,7 +1,7 @@
 //! At most one writer per owner id, whatever happens to the others.
 
 use super::support::{
-    EVENTS_ONLY, LIMIT, answers, beside, example, metric, metric_reaches, once, readiness, serve, vm,
+    EVENTS_ONLY, LIMIT, RESYNCS, answers, beside, example, metric, metric_reaches, once, readiness, serve, vm,
 };
 use std::time::{Duration, Instant};
 use testbed::{Fault, Lab, MariaDb, MariaDbOptions, Row, poll, sim::Scope};
@@ -95,8 +95,8 @@ async fn a_process_that_was_stopped_past_its_lease_writes_nothing_when_it_goes_o
     first.signal("CONT").unwrap();
     readiness(&first, 200, "role: standby of ").await;
     // Whole resyncs later nothing is written either.
-    let resyncs = metric(&first, "cs_powerdns_resyncs_total").await.unwrap();
-    metric_reaches(&first, "cs_powerdns_resyncs_total", resyncs + 2.0).await;
+    let resyncs = metric(&first, RESYNCS).await.unwrap();
+    metric_reaches(&first, RESYNCS, resyncs + 2.0).await;
     assert_eq!(everything(&lab).await, before, "the stopped process wrote\n{}", first.output());
     answers(&lab, "new.domain.com", "A", &["192.0.2.1"]).await;
     answers(&lab, "old.domain.com", "A", &[]).await;
@@ -110,7 +110,7 @@ async fn what_happened_while_nobody_held_the_lease_is_served_at_once_by_the_next
     let mut first = serve(&lab, &EVENTS_ONLY).await;
     answers(&lab, "web.domain.com", "A", &["192.0.2.1"]).await;
     let second = beside(&lab, &EVENTS_ONLY);
-    metric_reaches(&second, "cs_powerdns_resyncs_total", 1.0).await;
+    metric_reaches(&second, RESYNCS, 1.0).await;
     first.kill().unwrap();
     first.wait_exit(LIMIT).await.unwrap();
     lab.world().set_address(&id, Some("192.0.2.2"), None);

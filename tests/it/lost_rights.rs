@@ -2,7 +2,9 @@
 
 use super::{
     losses_support::{LIST, UNBOUND, count, counts, create, ended, rows},
-    support::{ACCOUNT, LIMIT, answers, example, metric_reaches, once, serve, start, sync, vm},
+    support::{
+        ACCOUNT, LIMIT, RESYNC_FAILURES, answers, example, metric_reaches, once, serve, start, sync, vm,
+    },
 };
 use testbed::{Fault, Lab, sim::Scope};
 
@@ -53,7 +55,7 @@ async fn run_waits_for_a_right_that_was_taken_from_its_key_and_says_which() {
     let before = rows(&lab).await;
     let key = lab.sim.api_key.clone();
     lab.world().allow(&key, LIST, false);
-    metric_reaches(&controller, "cs_powerdns_resync_failures_total", 2.0).await;
+    metric_reaches(&controller, RESYNC_FAILURES, 2.0).await;
     assert!(controller.output().contains("allow listVirtualMachines in the role's rules"));
     let (_, status) = controller.get("/status").await.unwrap();
     assert!(status.contains("allow listVirtualMachines"), "the status says why: {status}");

@@ -5,7 +5,8 @@
 use super::{
     servers_support::{memory, warnings},
     support::{
-        EVENTS_ONLY, LIMIT, PROGRAM, example, metric, metric_reaches, quick, readiness, serve_events, vm,
+        EVENTS_ONLY, LIMIT, LOOKS, PROGRAM, example, metric, metric_reaches, quick, readiness, serve_events,
+        vm,
     },
 };
 use rdkafka::types::RDKafkaRespErr;
@@ -440,7 +441,7 @@ async fn asks_for_all_names_at_once(
     for at in 0..VMS {
         lab.world().create_vm(vm(&format!("vm{at}"), &format!("10.0.{}.{}", at / 200, at % 200 + 1)));
     }
-    metric_reaches(&controller, "cs_powerdns_looks_total", 1.0).await;
+    metric_reaches(&controller, LOOKS, 1.0).await;
     metric_reaches(&controller, FAILURES, 1.0).await;
     let (begun, logged) = (Instant::now(), warnings(&controller));
     let failed = metric(&controller, FAILURES).await.expect("a metric");

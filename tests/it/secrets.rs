@@ -2,7 +2,7 @@
 
 use super::{
     flush_support::{FakeWeb, KEY},
-    support::{LIMIT, answers, example, metric_reaches, once, serve_events, vm},
+    support::{LIMIT, RESYNC_FAILURES, answers, example, metric_reaches, once, serve_events, vm},
 };
 use testbed::{Lab, sim::Event, sim::Scope};
 
@@ -74,9 +74,9 @@ async fn no_secret_appears_in_log_status_metrics_or_errors() {
     assert!(!web.asked().is_empty(), "the web server was told");
     // Errors, too: of the API, which is then answered by a proxy, and of the database.
     lab.world().allow(API_KEY, "listVirtualMachines", false);
-    metric_reaches(&controller, "cs_powerdns_resync_failures_total", 1.0).await;
+    metric_reaches(&controller, RESYNC_FAILURES, 1.0).await;
     lab.sim.down();
-    metric_reaches(&controller, "cs_powerdns_resync_failures_total", 2.0).await;
+    metric_reaches(&controller, RESYNC_FAILURES, 2.0).await;
     lab.db.exec(&format!("ALTER USER '{}'@'%' IDENTIFIED BY 'another'", lab.db.user)).await.unwrap();
     lab.db.exec("DELETE FROM cs_powerdns_owner").await.unwrap();
     for path in ["/status", "/metrics", "/", "/readyz", "/healthz"] {

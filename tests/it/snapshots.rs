@@ -5,7 +5,9 @@
 
 use super::{
     losses_support::{UNBOUND, looks},
-    support::{LIMIT, answers, example, metric, metric_reaches, serve_events, vm},
+    support::{
+        LIMIT, LOOKS, RESYNC_FAILURES, RESYNCS, answers, example, metric, metric_reaches, serve_events, vm,
+    },
 };
 use std::{
     collections::BTreeMap,
@@ -17,7 +19,6 @@ use std::{
 };
 use testbed::{Controller, Fault, Lab, Row, broker, poll, sim::Gate};
 
-const RESYNCS: &str = "cs_powerdns_resyncs_total";
 /// How long the long listing takes where the environment does not say.
 const LASTS: u64 = 15;
 
@@ -64,7 +65,6 @@ async fn rows(lab: &Lab) -> Vec<Row> {
 
 /// Lets the late look-up go: nothing is written but the lease.
 async fn changes_nothing(town: &mut Town, late: &Gate, what: &str) {
-    const LOOKS: &str = "cs_powerdns_looks_total";
     let before = rows(&town.lab).await;
     let looks = metric(&town.controller, LOOKS).await.expect("it works");
     town.lab.forget_writes().await;
@@ -252,7 +252,7 @@ async fn a_long_listing_under_constant_churn_completes() {
         "that was no long listing: {:?}",
         since.elapsed()
     );
-    assert_eq!(metric(&controller, "cs_powerdns_resync_failures_total").await, Ok(0.0));
+    assert_eq!(metric(&controller, RESYNC_FAILURES).await, Ok(0.0));
     assert_eq!(kept().await, before, "VMs that stay keep their very rows");
     over.store(true, Ordering::SeqCst);
     assert!(churn.join().unwrap() > 20, "that was no churn");

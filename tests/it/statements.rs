@@ -2,7 +2,7 @@
 
 use super::{
     rules_support::sql,
-    support::{ACCOUNT, LIMIT, example, metric_reaches, once, serve, vm},
+    support::{ACCOUNT, LIMIT, RESYNCS, example, metric_reaches, once, serve, vm},
 };
 use std::collections::{BTreeMap, HashSet};
 use testbed::{Lab, Output, VmSpec};
@@ -101,7 +101,7 @@ pub async fn everything(lab: &Lab, size: usize) {
     sql(lab, "UPDATE cs_powerdns_approval SET owner_id = 'other', at = at - INTERVAL 2 HOUR").await;
     let mut controller = serve(lab, &[other, ANY, ("RESYNC_INTERVAL", "1s")]).await;
     lab.world().create_vm(VmSpec::new("late", ACCOUNT).v4("192.0.2.200"));
-    metric_reaches(&controller, "cs_powerdns_resyncs_total", 3.0).await;
+    metric_reaches(&controller, RESYNCS, 3.0).await;
     controller.get("/status").await.expect("the status");
     controller.sigterm().expect("it ends");
     controller.wait_exit(LIMIT).await.expect("it ends");

@@ -97,11 +97,23 @@ pub async fn serve_events(lab: &Lab, more: &[(&str, &str)]) -> Controller {
     controller
 }
 
-/// A sample of /metrics, by its name with labels.
+/// Resyncs that ended well.
+pub const RESYNCS: &str = r#"cs_powerdns_passes_total{pass="resync",result="success"}"#;
+/// Resyncs that failed.
+pub const RESYNC_FAILURES: &str = r#"cs_powerdns_passes_total{pass="resync",result="failure"}"#;
+/// Look-ups that ended well.
+pub const LOOKS: &str = r#"cs_powerdns_passes_total{pass="look",result="success"}"#;
+
+/// A sample of /metrics, by its name with labels; by a family's name, the sum of its samples.
 pub async fn metric(controller: &Controller, name: &str) -> Result<f64, String> {
     let (status, text) = controller.get("/metrics").await.map_err(|error| format!("{error:#}"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.and_then(|value| value.parse().ok()).ok_or_else(|| format!("{status}: no {name} in\n{text}"))
+    let of_name = |line: &&str| {
+        let rest = line.strip_prefix(name);
+        rest.is_some_and(|rest| rest.starts_with(' ') || rest.starts_with('{') && !name.contains('{'))
+    };
+    let mut values = text.lines().filter(of_name).filter_map(|line| line.rsplit_once(' ')?.1.parse().ok());
+    let first: f64 = values.next().ok_or_else(|| format!("{status}: no {name} in\n{text}"))?;
+    Ok(first + values.sum::<f64>())
 }
 
 /// Waits until a sample of /metrics is at least this.

@@ -2,7 +2,7 @@
 
 use super::{
     losses_support::{LIST, NOTHING, UNBOUND, counts, create, ended, looks, rows, vanish, watch_listings},
-    support::{answers, example, metric_reaches, once, serve_events, sync},
+    support::{LOOKS, answers, example, metric_reaches, once, serve_events, sync},
 };
 use serde_json::json;
 use std::sync::atomic::Ordering;
@@ -128,7 +128,7 @@ async fn an_expunged_vm_goes_only_when_a_look_up_lacks_it_whatever_events_say() 
     for event in events {
         lab.world().publish(&event);
     }
-    metric_reaches(&controller, "cs_powerdns_looks_total", 2.0).await;
+    metric_reaches(&controller, LOOKS, 2.0).await;
     assert_eq!(rows(&lab).await, before, "an event says which VM to look at, and no more");
     // An event that is right, while look-ups err one way and another.
     lab.sim.fail_looks(1, error(531, "Acct does not have permission to operate within domain"));

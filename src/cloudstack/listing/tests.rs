@@ -90,7 +90,7 @@ async fn passing_faults_are_tried_again() {
         let (client, fake, metrics) = start("4.20.0.0", 3).await;
         fake.lock().unwrap().faults.push(fault.clone());
         assert_eq!(list(&client).await.0.unwrap().total, 3, "{fault:?}");
-        assert_eq!(metrics.api.errors.get(), 1);
+        assert_eq!(metrics.api.errors(), 1);
     }
 }
 
@@ -100,12 +100,12 @@ async fn lasting_faults_are_errors_after_a_bounded_number_of_tries() {
     fake.lock().unwrap().faults = vec![error(530, "Internal error"); 50];
     let err = list(&client).await.0.unwrap_err();
     assert!(matches!(err, ApiError::Internal { .. }) && err.is_transient());
-    assert_eq!(metrics.api.errors.get(), 3);
+    assert_eq!(metrics.api.errors(), 3);
     let (client, fake, metrics) = start("4.20.0.0", 3).await;
     fake.lock().unwrap().faults = vec![error(401, "unable to verify user credentials"); 50];
     let err = list(&client).await.0.unwrap_err();
     assert!(matches!(err, ApiError::Unauthorized { .. }) && !err.is_transient());
-    assert_eq!(metrics.api.errors.get(), 1);
+    assert_eq!(metrics.api.errors(), 1);
 }
 
 #[tokio::test]

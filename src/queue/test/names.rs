@@ -228,3 +228,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_oldest_stays_the_oldest_while_it_is_in_work_and_while_it_fails() {
+    let mut names = DirtyNames::new();
+    let (bad, good) = (name("bad.example.org"), name("good.example.org"));
+    assert_eq!(names.oldest(at(0.0)), None);
+    names.mark(&bad, 1, Priority::Live, at(1.0));
+    names.mark(&good, 1, Priority::Live, at(2.0));
+    assert_eq!(names.oldest(at(3.0)), Some(at(1.0)));
+    names.take(at(3.0), 9);
+    assert_eq!(names.oldest(at(3.0)), Some(at(1.0)), "in work");
+    names.failed(&bad, at(4.0), 0);
+    names.done(&good);
+    assert_eq!(names.oldest(at(4.0)), Some(at(1.0)), "it comes back later, and is no younger for that");
+    names.take(at(9.0), 9);
+    names.failed(&bad, at(9.0), 0);
+    assert_eq!(names.oldest(at(9.0)), Some(at(1.0)));
+    names.take(at(99.0), 9);
+    names.mark(&bad, 1, Priority::Live, at(99.5));
+    names.done(&bad);
+    assert_eq!(names.oldest(at(100.0)), Some(at(99.5)), "marked again in work");
+    names.take(at(100.0), 9);
+    names.done(&bad);
+    assert_eq!(names.oldest(at(100.0)), None);
+}

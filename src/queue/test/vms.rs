@@ -255,3 +255,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_oldest_is_as_old_as_its_first_look_was_due_and_follow_ups_are_not_old() {
+    let mut vms = DirtyVms::new();
+    vms.mark(vm(1), false, Urgency::Live, at(5.0));
+    assert_eq!((vms.oldest(at(6.0)), vms.event_of(vm(1))), (Some(at(5.0)), Some(at(5.0))));
+    assert_eq!(vms.take(at(6.0), 9).len(), 1);
+    assert_eq!(vms.oldest(at(7.0)), Some(at(5.0)), "in work");
+    vms.failed(vm(1), at(7.0), 0);
+    assert_eq!(vms.oldest(at(7.0)), Some(at(5.0)), "failed");
+    assert_eq!(vms.take(at(9.0), 9).len(), 1);
+    vms.done(vm(1), at(9.0));
+    assert!(!vms.is_empty() && vms.oldest(at(10.0)).is_none(), "a follow-up is to come");
+    assert_eq!(vms.oldest(at(50.0)), Some(at(35.0)), "and is late");
+    vms.collapse(|_| false);
+    assert_eq!((vms.oldest(at(50.0)), vms.event_of(vm(1))), (None, None));
+}

@@ -95,6 +95,11 @@ impl World {
         self.inventory.blankness(id).is_some_and(|seen| seen.count >= BELIEVED)
     }
 
+    /// How many VMs are frozen for want of their owner.
+    pub fn frozen(&self) -> usize {
+        self.frozen.len()
+    }
+
     /// Notes whether a VM is frozen for want of its owner. Returns whether that is news.
     pub(super) fn note_frozen(&mut self, id: VmId, frozen: bool) -> bool {
         if frozen { self.frozen.insert(id) } else { self.frozen.remove(&id) }

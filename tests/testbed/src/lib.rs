@@ -44,4 +44,4 @@ pub use tls::{Certificates, Identity, TlsProxy};
 pub use wire::{Strike, Wire, WireFault};
 
 /// What `apt-get` has to bring before the servers can start.
-pub const APT_LINE: &str = "apt-get install -y --no-install-recommends mariadb-server pdns-server pdns-backend-mysql pdns-tools bind9-dnsutils knot galera-4 rsync lsof libfaketime";
+pub const APT_LINE: &str = "apt-get install -y --no-install-recommends mariadb-server pdns-server pdns-backend-mysql pdns-tools bind9-dnsutils knot galera-4 rsync lsof libfaketime prometheus";
