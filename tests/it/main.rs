@@ -16,6 +16,7 @@ mod deep_names;
 mod down;
 mod endings;
 mod explain;
+mod explain_places;
 mod explain_verb;
 mod faults;
 mod faults_run;
