@@ -9,18 +9,25 @@
 
 mod board;
 mod explain;
+mod head;
 mod health;
 mod http;
 mod listener;
+mod lists;
 mod metrics;
 mod page;
 mod pulse;
+mod spans;
 mod status;
+mod zones;
 
 pub use board::{Board, NameState, Standing};
 pub use explain::Question;
+pub use head::Head;
 pub use health::{HealthSettings, Verdict, alive, ready};
 pub use http::{ObserveError, Observed, serve};
 pub use metrics::render;
 pub use pulse::{Failure, Held, Pass, Pulse, Role};
+pub use spans::{Span, Spans};
 pub use status::{LISTED, Status};
+pub use zones::{ZoneBoard, ZoneLine};

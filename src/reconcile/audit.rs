@@ -24,6 +24,7 @@ pub struct Audit {
     /// The held sets that entries are in.
     sets: HashSet<HeldSet>,
     entries: u64,
+    by_zone: HashMap<ZoneId, u64>,
 }
 
 /// Why a name is marked.
@@ -71,6 +72,7 @@ impl Audit {
             missing_zones: HashMap::new(),
             sets: HashSet::new(),
             entries: 0,
+            by_zone: HashMap::new(),
         }
     }
 
@@ -84,6 +86,7 @@ impl Audit {
         self.sets.extend(entry.held);
         world.note_entry(entry);
         let zone = world.zones.of_entry(entry.zone, &entry.name);
+        *self.by_zone.entry(zone.map_or(entry.zone, |zone| zone.id)).or_default() += 1;
         if zone.is_none() {
             self.missing_zones.entry(entry.zone).or_default().push(entry.name.clone());
         }
@@ -128,6 +131,11 @@ impl Audit {
     /// How many entries were read.
     pub fn entries(&self) -> u64 {
         self.entries
+    }
+
+    /// How many of them each zone has.
+    pub fn by_zone(&mut self) -> HashMap<ZoneId, u64> {
+        std::mem::take(&mut self.by_zone)
     }
 
     /// Ends the audit. VMs and zones of which the ledger knows nothing more are forgotten.

@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{
     cloudstack::{ApiError, Looked},
-    desired::OwnerIndex,
+    desired::{OwnerIndex, ZoneList},
     metrics::chain,
-    model::{Kind, Outcome, OwnerName, Owners, ReadSeq, Vm, VmId, ZoneId},
-    observe::{Board, NameState, Pass},
+    model::{Kind, Outcome, OwnerName, Owners, ReadSeq, Vm, VmId, Zone, ZoneId, Zones},
+    observe::{Board, NameState, Pass, ZoneLine},
     powerdns::DbError,
     queue::{Moment, Priority},
 };
@@ -41,6 +41,21 @@ fn shown_wrongly(board: &Board, waiting: &Waiters) -> Vec<OwnerName> {
         }
     });
     names
+}
+
+/// The zones, as they are shown.
+fn zone_lines(zones: &Zones, list: &ZoneList) -> Vec<ZoneLine> {
+    let line = |zone: &Zone| ZoneLine {
+        id: zone.id,
+        name: zone.name.clone(),
+        kind: zone.kind.word(),
+        signed: zone.dnssec.word(),
+        shut: zone
+            .unwritable()
+            .map(|why| why.to_string())
+            .or_else(|| (!list.allows_anyone(&zone.name)).then(|| "DNS_ZONES does not list it".to_owned())),
+    };
+    zones.iter().map(line).collect()
 }
 
 impl<A: Api, T: Tables> Engine<A, T> {
@@ -218,8 +233,9 @@ impl<A: Api, T: Tables> Engine<A, T> {
 
     fn take_audited(&mut self, listing: ReadSeq) {
         let now = self.now();
-        if let Some(audit) = self.audit.take() {
+        if let Some(mut audit) = self.audit.take() {
             let entries = audit.entries();
+            self.board.zones().set_owned(audit.by_zone());
             self.held.audited(audit.held_sets());
             match self.settings.aim {
                 Aim::Serve => self.owned_before = Some(entries),
@@ -380,6 +396,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
             }
         }
         if zones.differ_in_place(&self.world.zones) {
+            self.board.zones().set(zone_lines(&zones, &self.world.settings.zones));
             self.world.zones = Arc::new(zones);
             self.recompute_all();
         } else {

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     metrics::chain,
-    model::{Batch, Kind, Outcome, OwnerName, ZoneId},
-    observe::{Pass, Standing},
+    model::{Batch, Ending, EntryPut, Kind, Outcome, OwnerName, ZoneId},
+    observe::{Pass, Standing, ZoneBoard},
     plan::{Decision, Losses, MAX_ROWS},
     powerdns::{Committed, WriteError},
     queue::{Priority, backoff},
@@ -49,7 +49,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
             }
             self.resync.start(now);
             self.world.begin_listing(!self.audited);
-            self.board.begin_pass(Instant::now());
+            self.board.begin_pass(Pass::Resync, Instant::now());
             self.zones_begun = now;
             // Half of the interval: each resync in its turn reads zones whole, those asked for do not.
             let fresh = self.settler.deep.fresh(self.settings.resync_interval / 2, time::Instant::now());
@@ -66,7 +66,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
             self.tasks.read_owners(read);
         }
         if now >= self.zones_due && !self.tasks.zones && !self.resync.is_running() && self.listed {
-            self.board.begin_pass(Instant::now());
+            self.board.begin_pass(Pass::Zones, Instant::now());
             self.zones_begun = now;
             self.tasks.read_zones(self.settler.deep.zones());
         }
@@ -76,7 +76,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
                 break;
             }
             let read = self.world.begin_read();
-            self.board.begin_pass(Instant::now());
+            self.board.begin_pass(Pass::Look, Instant::now());
             self.tasks.look(asked, read);
         }
     }
@@ -102,7 +102,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
 
     pub(super) fn begin_settling(&mut self) {
         self.settle_failure = None;
-        self.board.begin_pass(Instant::now());
+        self.board.begin_pass(Pass::Settle, Instant::now());
     }
 
     /// Whether it went well.
@@ -350,6 +350,9 @@ impl<A: Api, T: Tables> Engine<A, T> {
             self.report.plan.add(name, decision, &self.world.zones);
             self.settler.overlay.note(name, decision);
         }
+        if self.settings.aim == Aim::Serve {
+            note_owned(self.board.zones(), decision);
+        }
         self.report.inserted += decision.inserts.len() as u64;
         self.report.deleted += decision.deletes.len() as u64;
         self.report.retimed += decision.retimes.len() as u64;
@@ -384,6 +387,23 @@ impl<A: Api, T: Tables> Engine<A, T> {
                     self.mark(&reverse, priority);
                 }
             }
+        }
+    }
+}
+
+/// Counts the records that came and went, zone by zone.
+fn note_owned(zones: &ZoneBoard, decision: &Decision) {
+    for insert in &decision.inserts {
+        zones.change_owned(insert.zone, 1);
+    }
+    for Ending { entry, .. } in &decision.endings {
+        zones.change_owned(entry.zone, -1);
+        // What moves to another zone id ends and goes on at once.
+        let goes_on = |put: &&EntryPut| {
+            put.entry.record != 0 && (&put.entry.rtype, &put.entry.content) == (&entry.rtype, &entry.content)
+        };
+        if let Some(put) = decision.puts.iter().find(goes_on) {
+            zones.change_owned(put.entry.zone, 1);
         }
     }
 }
