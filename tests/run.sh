@@ -60,8 +60,9 @@ step() { printf '== %s (at %d s)\n' "$*" "$SECONDS"; }
 find_programs
 # The tests also ask with a client in Python, a broker comes as a Python package, and a secondary that
 # nobody here wrote transfers zones; certificates are made by openssl. Nodes of a cluster copy by rsync, whose
-# script asks lsof; libfaketime sets a process's clock.
+# script asks lsof; libfaketime sets a process's clock. A browser looks at the page.
 require_packages "$install" "${packages[@]}" python3 python3-pip knot openssl galera-4 rsync lsof libfaketime \
+  chromium chromium-driver \
   ${powerdns:+debian-archive-keyring}
 
 # Most tests wait for servers, not for a core.

@@ -43,6 +43,7 @@ mod modes;
 mod older_service;
 mod outages;
 mod ownership;
+mod page;
 mod powerdns_room;
 mod purge;
 mod races;
