@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    model::{Outcome, OwnerName},
+    model::{Barrier, Outcome, OwnerName},
     observe::{Standing, ZoneLine},
 };
 use std::time::Instant;
@@ -86,4 +86,28 @@ fn a_search_looks_at_names_vms_and_particulars_in_any_case() {
     let vm = VmId::from_u128(105).to_string();
     assert_eq!(told(&read(&board, &vm, "", 0)), [("contended", 1, 1, 1)]);
     assert_eq!(told(&read(&board, "vm1", "contended", 0)), []);
+}
+
+#[test]
+fn whatever_is_not_served_has_its_list() {
+    let zone = Barrier::NoZone;
+    for outcome in [
+        Outcome::Waiting { holder: None },
+        Outcome::Blocked { by: String::new() },
+        Outcome::Refused(zone.clone()),
+        Outcome::Satisfied,
+        Outcome::Released { how: "" },
+        Outcome::OnHold,
+        Outcome::Held,
+        Outcome::Retired(zone),
+        Outcome::Frozen,
+        Outcome::Unconfirmed,
+        Outcome::Overflow,
+        Outcome::Mode,
+    ] {
+        let board = Board::new(Instant::now());
+        board.set_name(name("a.example.org"), vec![Standing::new(None, Kind::Name, &outcome, String::new())]);
+        let lists = read(&board, "", "", 0);
+        assert_eq!((lists.totals.len(), lists.excerpts.len()), (1, 1), "{outcome:?}");
+    }
 }

@@ -19,8 +19,8 @@ pub(super) const LISTED: usize = 100;
 /// What stands in front of an owner id, where a row belongs to another one.
 pub(super) const ANOTHERS: &str = "of owner id ";
 
-/// Tells a name; its claims are told by [`tell_claims`](super::tell_claims), its history by whoever has read it. `allows`: whether
-/// a zone may be written for somebody, as far as DNS_ZONES goes.
+/// Tells a name; its claims are told by [`tell_claims`](super::tell_claims), its history by whoever has read
+/// it. `allows`: whether a zone may be written for somebody, as far as DNS_ZONES goes.
 pub fn explain(
     state: &NameState<'_>,
     settings: &Settings,

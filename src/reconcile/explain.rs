@@ -31,7 +31,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
     pub(super) async fn answer(&mut self, Question { about, answer }: Question) {
         let ready = self.listed && self.audited && self.may_write();
         let told = if ready {
-            self.explain(&about).await.map_err(|error| chain(&error))
+            Box::pin(self.explain(&about)).await.map_err(|error| chain(&error))
         } else {
             Err("this process holds no lease, or has not read everything yet".to_owned())
         };
