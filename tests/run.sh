@@ -20,6 +20,7 @@
 # CS_POWERDNS_TEST_SEED=N makes others.
 # Kills: CS_POWERDNS_TEST_KILLS=N kills N controllers in each of four labs (13), at other moments by that seed.
 # CS_POWERDNS_TEST_LISTING=N lets the long listing last N seconds (15).
+# CS_POWERDNS_TEST_PICTURES=FOLDER keeps pictures of the page there, wide and narrow, light and dark.
 # PROPTEST_CASES=N makes the property tests of the library longer (256 cases each): 20000 of those that read
 # hostile text take five minutes on a busy core.
 # The sweep over faults visits some of the points at which something can fail, by that seed;
