@@ -20,6 +20,7 @@
 # CS_POWERDNS_TEST_SEED=N makes others.
 # Kills: CS_POWERDNS_TEST_KILLS=N kills N controllers in each of four labs (13), at other moments by that seed.
 # CS_POWERDNS_TEST_LISTING=N lets the long listing last N seconds (15).
+# CS_POWERDNS_TEST_PICTURES=FOLDER keeps pictures of the page there, wide and narrow, light and dark.
 # PROPTEST_CASES=N makes the property tests of the library longer (256 cases each): 20000 of those that read
 # hostile text take five minutes on a busy core.
 # The sweep over faults visits some of the points at which something can fail, by that seed;
@@ -61,9 +62,9 @@ find_programs
 # The tests also ask with a client in Python, a broker comes as a Python package, and a secondary that
 # nobody here wrote transfers zones; certificates are made by openssl. Nodes of a cluster copy by rsync, whose
 # script asks lsof; libfaketime sets a process's clock. Of prometheus it is promtool that judges metrics and alerts:
-# nothing of it is started.
+# nothing of it is started. A browser looks at the page.
 require_packages "$install" "${packages[@]}" python3 python3-pip knot openssl galera-4 rsync lsof libfaketime \
-  prometheus \
+  prometheus chromium chromium-driver \
   ${powerdns:+debian-archive-keyring}
 
 # Most tests wait for servers, not for a core.

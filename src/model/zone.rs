@@ -32,6 +32,17 @@ impl ZoneKind {
             _ => Self::Native,
         }
     }
+
+    /// The column's word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Native => "NATIVE",
+            Self::Primary => "MASTER",
+            Self::Secondary => "SLAVE",
+            Self::Producer => "PRODUCER",
+            Self::Consumer => "CONSUMER",
+        }
+    }
 }
 
 /// What order names the zone's rows carry (facts: powerdns 2).
@@ -52,6 +63,19 @@ pub enum Dnssec {
         /// Narrow: hashes are made while answering; rows carry NULL.
         narrow: bool,
     },
+}
+
+impl Dnssec {
+    /// Whether the zone is signed, and how: for people.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Unsigned => "unsigned",
+            Self::Nsec => "signed, NSEC",
+            Self::Nsec3 { narrow: true, .. } => "signed, NSEC3 narrow",
+            Self::Nsec3 { opt_out: true, .. } => "signed, NSEC3 opt-out",
+            Self::Nsec3 { .. } => "signed, NSEC3",
+        }
+    }
 }
 
 /// Why a zone is never written.

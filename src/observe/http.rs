@@ -7,7 +7,7 @@ use super::{
     health::body,
     listener::Bounded,
     metrics::{CONTENT_TYPE, render},
-    page::page,
+    page::{STYLE, Shown, page},
     ready,
 };
 use crate::metrics::Metrics;
@@ -15,13 +15,14 @@ use axum::{
     Router,
     extract::{Query, State},
     http::{
-        HeaderName, HeaderValue, StatusCode,
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
         header::{
-            CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE as TYPE, X_CONTENT_TYPE_OPTIONS,
+            CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE as TYPE, REFERRER_POLICY,
+            X_CONTENT_TYPE_OPTIONS,
         },
     },
     middleware::map_response,
-    response::{IntoResponse, Response},
+    response::{Html, IntoResponse, Response},
     routing::get,
 };
 use std::{
@@ -107,6 +108,7 @@ fn router(observed: Arc<Observed>) -> Router {
         .route("/status", get(status))
         .route("/explain", get(explain))
         .route("/", get(index))
+        .route("/style.css", get(style))
         .layer(map_response(common_headers))
         .with_state(Shared {
             observed,
@@ -116,12 +118,17 @@ fn router(observed: Arc<Observed>) -> Router {
 }
 
 async fn common_headers(mut response: Response) -> Response {
-    const HEADERS: [(HeaderName, &str); 4] = [
+    // Nothing but our own style, a picture that stands in the page itself, and forms that lead back here.
+    const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; \
+                          base-uri 'none'; frame-ancestors 'none'";
+    const HEADERS: [(HeaderName, &str); 5] = [
         // One request a connection: see `listener`.
         (CONNECTION, "close"),
         (CACHE_CONTROL, "no-store"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        // Names are nobody else's business.
+        (REFERRER_POLICY, "no-referrer"),
     ];
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -162,16 +169,19 @@ async fn status(State(shared): State<Shared>) -> Response {
     .await
 }
 
-async fn explain(State(shared): State<Shared>, asked: Query<Asked>) -> Response {
-    explain::explain(asked, &shared.observed.questions, &shared.turns).await
+async fn explain(State(shared): State<Shared>, headers: HeaderMap, asked: Query<Asked>) -> Response {
+    explain::explain(asked, &headers, &shared.observed.questions, &shared.turns).await
 }
 
-async fn index(State(shared): State<Shared>) -> Response {
+async fn index(State(shared): State<Shared>, Query(shown): Query<Shown>) -> Response {
     walk(shared, |observed| {
-        let status = Status::read(observed, observed.request_age(), Instant::now());
-        axum::response::Html(page(&status)).into_response()
+        Html(page(observed, observed.request_age(), Instant::now(), shown)).into_response()
     })
     .await
+}
+
+async fn style() -> impl IntoResponse {
+    ([(TYPE, "text/css; charset=utf-8")], STYLE)
 }
 
 /// Makes an answer that walks the board: a few at a time and away from the threads that serve, so

@@ -1,6 +1,7 @@
 //! What the text says, and that what is written of it is true.
 
 use super::*;
+use crate::observe::ZoneLine;
 use crate::{
     model::{Kind, OwnerName},
     observe::Standing,
@@ -111,7 +112,7 @@ fn zones_beyond_the_largest_are_summed_up() {
 fn a_hundred_thousand_names_in_a_thousand_zones_make_a_short_text() {
     let board = board();
     let zone = |at: u32| OwnerName::parse(&format!("z{}.org", at % 1000)).unwrap();
-    board.set_zones((0..1000).map(zone));
+    board.set_zones((0..1000).map(|at| ZoneLine::plain(at, zone(at))).collect());
     for at in 0..100_000_u32 {
         let name = OwnerName::parse(&format!("vm{at}.{}", zone(at))).unwrap();
         let outcome = Outcome::Waiting { holder: None };

@@ -1,7 +1,6 @@
-//! What /status says, as a value that becomes JSON, and of which `/` makes a page.
+//! What /status says, as a value that becomes JSON.
 
-use super::{Board, Observed, Pass, Role, alive, health::role_text, ready};
-use crate::metrics::Metrics;
+use super::{Board, Head, Observed, Pass, Spans, ZoneLine};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -16,40 +15,15 @@ const CLAIMS: usize = 50;
 /// Everything that is shown.
 #[derive(Debug, Serialize)]
 pub struct Status {
-    /// The program's version.
-    pub version: &'static str,
-    /// How long the process has run, in seconds.
-    pub uptime_seconds: u64,
-    /// `starting`, `standby` or `holder`.
-    pub role: &'static str,
-    /// The same in a few words, with the holder's name or the epoch.
-    pub role_detail: String,
-    /// What /healthz says.
-    pub healthy: bool,
-    /// What /readyz says.
-    pub ready: bool,
-    /// Why.
-    pub why: String,
-    /// Records held back by the loss budget.
-    pub held: u64,
-    /// The hash of the largest held set.
-    pub held_hash: Option<String>,
-    /// All held sets, the largest first.
-    pub held_sets: Vec<HeldRecords>,
-    /// Rows of the older service that nobody had taken over at the last start.
-    pub unadopted: u64,
-    /// VMs known.
-    pub vms: u64,
-    /// VMs waiting to be looked at.
-    pub dirty_vms: u64,
-    /// Names waiting to be settled.
-    pub dirty_names: u64,
-    /// When the last resync ended well, seconds since 1970; none for never.
-    pub last_resync: Option<u64>,
-    /// Kinds of passes that fail now.
-    pub failing: Vec<Failing>,
-    /// PowerDNS's web servers, if they are told of changes.
-    pub pdns_servers: Vec<PdnsServer>,
+    /// What stands in a few words or one number.
+    #[serde(flatten)]
+    pub head: Head,
+    /// The last passes of each kind, the oldest first.
+    pub passes: BTreeMap<&'static str, Vec<PassLine>>,
+    /// How many zones the database has.
+    pub zones_total: usize,
+    /// Those with most records of ours.
+    pub zones: Vec<ZoneStatus>,
     /// How many claims are not served, by how they stand.
     pub counts: BTreeMap<&'static str, u64>,
     /// How many names are not as desired.
@@ -66,39 +40,30 @@ pub struct Status {
     pub rejected_vms: Vec<RejectedVm>,
 }
 
-/// A held set.
+/// A pass that has ended.
 #[derive(Debug, Serialize)]
-pub struct HeldRecords {
-    /// What `approve` takes.
-    pub hash: String,
-    /// How many records are in it.
+pub struct PassLine {
+    /// How long ago, in seconds.
+    pub seconds_ago: u64,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// Whether it ended well.
+    pub good: bool,
+}
+
+/// A zone of the database.
+#[derive(Debug, Serialize)]
+pub struct ZoneStatus {
+    /// Its name.
+    pub name: String,
+    /// `domains.type`.
+    pub kind: &'static str,
+    /// Whether it is signed, and how.
+    pub signed: &'static str,
+    /// Records of ours in it, by the ledger.
     pub records: u64,
-}
-
-/// A kind of pass that fails now.
-#[derive(Debug, Serialize)]
-pub struct Failing {
-    /// Which kind.
-    pub pass: &'static str,
-    /// For how long, in seconds.
-    pub seconds: u64,
-    /// How many times.
-    pub times: u64,
-    /// What the last one said.
-    pub error: String,
-}
-
-/// A web server of PowerDNS that is told of changes.
-#[derive(Debug, Serialize)]
-pub struct PdnsServer {
-    /// Its URL.
-    pub url: String,
-    /// Flushes and NOTIFYs that it was asked for.
-    pub requests: u64,
-    /// How many of them failed.
-    pub errors: u64,
-    /// Why they fail now; none where they do not.
-    pub trouble: Option<String>,
+    /// Why nothing is written there, if nothing is.
+    pub not_written: Option<String>,
 }
 
 /// A name that is not as desired.
@@ -169,42 +134,18 @@ pub struct Rejected {
 impl Status {
     /// What there is to say at `now`; `request_age`: how long ago a request to the API last ended.
     pub fn read(observed: &Observed, request_age: Option<Duration>, now: Instant) -> Self {
-        let pulse = observed.board.pulse();
-        let verdict = ready(&pulse, &observed.settings, now);
-        let passes = &observed.metrics.passes;
-        let (names_total, names) = names(&observed.board);
-        let (rejected_vms_total, rejected_vms) = rejected(&observed.board);
-        let (left_behind_total, left_behind) = left_behind(&observed.board);
-        let failing = Pass::ALL.into_iter().filter_map(|pass| {
-            let failure = pulse.failing(pass)?;
-            let seconds = now.saturating_duration_since(failure.since).as_secs();
-            Some(Failing { pass: pass.word(), seconds, times: failure.times, error: failure.error.clone() })
-        });
+        let board = &observed.board;
+        let (names_total, names) = names(board);
+        let (rejected_vms_total, rejected_vms) = rejected(board);
+        let (left_behind_total, left_behind) = left_behind(board);
+        let spans = board.spans();
+        let (zones_total, zones) = zones(board);
         Self {
-            version: env!("CARGO_PKG_VERSION"),
-            uptime_seconds: now.saturating_duration_since(observed.started).as_secs(),
-            role: match pulse.role {
-                Role::Starting => "starting",
-                Role::Standby { .. } => "standby",
-                Role::Holder { .. } => "holder",
-            },
-            role_detail: role_text(&pulse.role),
-            healthy: alive(&pulse, request_age, &observed.settings, now).ok,
-            ready: verdict.ok,
-            why: verdict.why,
-            held: pulse.held.records(),
-            held_hash: pulse.held.sets.first().map(|(set, _)| set.to_string()),
-            held_sets: (pulse.held.sets.iter())
-                .map(|(set, records)| HeldRecords { hash: set.to_string(), records: *records })
-                .collect(),
-            unadopted: observed.board.unadopted(),
-            vms: passes.vms.get(),
-            dirty_vms: passes.dirty_vms.get(),
-            dirty_names: passes.dirty_names.get(),
-            last_resync: Some(passes.resync.success.seconds()).filter(|second| *second > 0),
-            failing: failing.collect(),
-            pdns_servers: pdns_servers(&observed.metrics),
-            counts: observed.board.counts(),
+            head: Head::read(observed, request_age, now),
+            passes: Pass::ALL.into_iter().map(|pass| (pass.word(), pass_lines(&spans, pass, now))).collect(),
+            zones_total,
+            zones,
+            counts: board.counts(),
             names_total,
             names,
             left_behind_total,
@@ -215,14 +156,28 @@ impl Status {
     }
 }
 
-fn pdns_servers(metrics: &Metrics) -> Vec<PdnsServer> {
-    let servers = metrics.web.get().into_iter().flatten().map(|server| PdnsServer {
-        url: server.url.clone(),
-        requests: server.flushes.get() + server.notifies.get(),
-        errors: server.errors.get(),
-        trouble: server.trouble(),
+fn pass_lines(spans: &Spans, pass: Pass, now: Instant) -> Vec<PassLine> {
+    let lines = spans.of(pass).map(|span| PassLine {
+        seconds_ago: now.saturating_duration_since(span.ended).as_secs(),
+        seconds: span.took.as_secs_f64(),
+        good: span.good,
     });
-    servers.collect()
+    lines.collect()
+}
+
+fn zones(board: &Board) -> (usize, Vec<ZoneStatus>) {
+    let (all, records) = (board.zones(), board.records());
+    let ours = |zone: &ZoneLine| records.get(zone.name.as_str()).copied().unwrap_or_default();
+    let mut lines: Vec<_> = all.iter().map(|zone| (ours(zone), zone)).collect();
+    lines.sort_unstable_by(|(a, left), (b, right)| b.cmp(a).then_with(|| left.name.cmp(&right.name)));
+    let shown = lines.into_iter().take(LISTED).map(|(records, zone)| ZoneStatus {
+        name: zone.name.to_string(),
+        kind: zone.kind,
+        signed: zone.signed,
+        records,
+        not_written: zone.shut.clone(),
+    });
+    (all.len(), shown.collect())
 }
 
 fn names(board: &Board) -> (usize, Vec<Name>) {

@@ -1,6 +1,11 @@
 //! The answer of `explain` in a line or a few: which step said no, and what to do about it.
 
-use crate::model::{NameStory, OwnerName, Rejection, Step, VmId, VmStory};
+use super::remedy::zone_remedy;
+use crate::{
+    desired::shown,
+    model::{NameStory, OwnerName, Rejection, Step, Unwritable, VmId, VmStory},
+};
+use std::collections::BTreeSet;
 
 /// So many claims of one name are told of.
 const ANSWERED: usize = 5;
@@ -19,7 +24,7 @@ pub fn refusal(rejection: &Rejection) -> Step {
 fn remedy(reason: &str) -> &'static str {
     match reason {
         "no zone" => "create that zone in PowerDNS, or correct the network domain; no event is needed then",
-        "not in DNS_ZONES" => "add the zone to DNS_ZONES, if this VM may write there",
+        "not in DNS_ZONES" => zone_remedy(&Unwritable::NotAllowed),
         "bad name" => "give the VM a name that is a host name",
         "bad group name" => "give the group a shorter name",
         "name too long" => "give the VM or its network domain a shorter name",
@@ -28,7 +33,9 @@ fn remedy(reason: &str) -> &'static str {
         "no address" => "see why CloudStack shows none for it",
         "not in DNS_ADDRESSES" => "add the network to DNS_ADDRESSES, if it is to be published",
         "inside a longer zone" => "create the record in that zone, or take the zone away",
-        "zone kind" | "presigned" | "nsec3 iterations" | "nsec3 parameters" | "bad SOA" => "mend the zone",
+        "zone kind" | "presigned" => zone_remedy(&Unwritable::Presigned),
+        "nsec3 iterations" | "nsec3 parameters" => zone_remedy(&Unwritable::Nsec3Param),
+        "bad SOA" => zone_remedy(&Unwritable::Soa),
         _ => "",
     }
 }
@@ -43,6 +50,19 @@ pub fn called_so(vm: &VmStory) -> String {
     let last = if vm.cannot.is_empty() { vm.steps.last().map(|step| step.says.as_str()) } else { None };
     let why = last.map_or_else(String::new, |says| format!(": {says}"));
     format!("VM {} is called so, and wants no name{why}", vm.id)
+}
+
+/// That a group bears the name: at these names its members stand.
+pub fn group_called_so(typed: &str, names: &BTreeSet<OwnerName>) -> String {
+    let list: Vec<&str> = names.iter().take(ANSWERED).map(OwnerName::as_str).collect();
+    let more = names.len().saturating_sub(list.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("a group is called {}: its name is {}{more}", shown(typed), list.join(", "))
+}
+
+/// The answer for a reverse name that a classless delegation has made an alias.
+pub fn alias_in_short(name: &OwnerName, target: &OwnerName) -> String {
+    format!("{name} is an alias: its CNAME leads to {target}, where the PTR stands (RFC 2317)")
 }
 
 /// The answer for one name in a line or a few. `had`: a VM has the address of which this is the reverse name.

@@ -8,18 +8,25 @@ use crate::{
     desired::shown,
     ledger::{Verdict, assess},
     model::{
-        Barrier, ClaimStory, Entry, Kind, NameStory, Outcome, OwnerName, RecordStory, RecordType, Row,
-        Unwritable, VmId, Zone, Zones,
+        Barrier, Dnssec, Entry, NameStory, OwnerName, RecordStory, RecordType, Row, Zone, ZoneName, Zones,
     },
 };
 use std::fmt::Write as _;
 
 /// At most so many lines of each list: a group has a thousand members, and a tenant as many VMs of one name as
 /// he likes.
-const LISTED: usize = 100;
+pub(super) const LISTED: usize = 100;
+/// What stands in front of an owner id, where a row belongs to another one.
+pub(super) const ANOTHERS: &str = "of owner id ";
 
-/// Tells a name; its claims are told by [`tell_claims`], its history by whoever has read it.
-pub fn explain(state: &NameState<'_>, settings: &Settings, decision: &Decision) -> NameStory {
+/// Tells a name; its claims are told by [`tell_claims`](super::tell_claims), its history by whoever has read
+/// it. `allows`: whether a zone may be written for somebody, as far as DNS_ZONES goes.
+pub fn explain(
+    state: &NameState<'_>,
+    settings: &Settings,
+    decision: &Decision,
+    allows: &dyn Fn(&ZoneName) -> bool,
+) -> NameStory {
     let own: Vec<&Entry> = state.entries.iter().filter(|entry| entry.owner == settings.owner).collect();
     let zone_of = |entry: &Entry| state.zones.of_entry(entry.zone, &entry.name);
     let (verdicts, places) =
@@ -30,12 +37,12 @@ pub fn explain(state: &NameState<'_>, settings: &Settings, decision: &Decision) 
         .map(|(entry, verdict)| entry_story(entry, &verdict_words(entry, verdict)))
         .collect();
     let others = state.entries.iter().filter(|entry| entry.owner != settings.owner);
-    ledger.extend(others.map(|entry| entry_story(entry, &format!("of owner id {}", shown(&entry.owner)))));
+    ledger.extend(others.map(|entry| entry_story(entry, &format!("{ANOTHERS}{}", shown(&entry.owner)))));
     let rows = state.rows.iter().enumerate().map(|(at, row)| {
         let ours = places.iter().position(|place| *place == Some(at)).map(|own| &verdicts[own]);
         row_story(state, settings, row, ours)
     });
-    let (zone, zone_says) = zone_words(state);
+    let (zone, zone_says) = zone_words(state, allows);
     NameStory {
         name: state.name.to_string(),
         zone: zone.map(|zone| zone.name.to_string()),
@@ -58,16 +65,7 @@ fn shortened(mut lines: Vec<String>) -> Vec<String> {
     lines
 }
 
-/// Tells how each claim stands, those that wait last.
-pub fn tell_claims(name: &OwnerName, story: &mut NameStory, decision: &Decision) {
-    let (waiting, others): (Vec<_>, Vec<_>) =
-        decision.outcomes.iter().partition(|(_, _, outcome)| matches!(outcome, Outcome::Waiting { .. }));
-    story.claims_total = decision.outcomes.len();
-    let first = others.into_iter().chain(waiting).take(LISTED);
-    story.claims = first.map(|outcome| claim_story(name, outcome, decision)).collect();
-}
-
-fn zone_words<'a>(state: &NameState<'a>) -> (Option<&'a Zone>, String) {
+fn zone_words<'a>(state: &NameState<'a>, allows: &dyn Fn(&ZoneName) -> bool) -> (Option<&'a Zone>, String) {
     let name = state.name.as_str();
     let Some(zone) = state.zones.enclosing(name) else {
         let none = "no zone of this database with an enabled SOA is this name or above it";
@@ -76,14 +74,20 @@ fn zone_words<'a>(state: &NameState<'a>) -> (Option<&'a Zone>, String) {
     let above = zone.name.parent().and_then(|above| state.zones.enclosing(above.as_str()));
     let above = above.map(|above| format!("; {} is a shorter one, and does not answer", above.name));
     let writable = match &state.zone {
-        Ok(_) => "it may be written".to_owned(),
+        Ok(zone) if !allows(&zone.name) => {
+            "nothing may be written here for any VM: DNS_ZONES does not list it".to_owned()
+        }
+        Ok(zone) if zone.dnssec == Dnssec::Unsigned => "it may be written".to_owned(),
+        Ok(_) => "it may be written, and each change keeps its order names, and so its proofs of what does \
+                  not exist, as rectify-zone would"
+            .to_owned(),
         Err(barrier) => format!("nothing may be written here: {barrier}"),
     };
     let says = format!(
         "{} ({:?}, {}), the longest at or above the name{}; {writable}",
         zone.name,
         zone.kind,
-        if zone.dnssec == crate::model::Dnssec::Unsigned { "unsigned" } else { "signed" },
+        zone.dnssec.word(),
         above.unwrap_or_default()
     );
     (Some(zone), says)
@@ -131,7 +135,7 @@ fn row_story(state: &NameState<'_>, settings: &Settings, row: &Row, ours: Option
     let mut says = match (ours, anothers) {
         (Some(verdict), _) if verdict.edit().is_some() => "ours, edited by an operator".to_owned(),
         (Some(_), _) => "ours".to_owned(),
-        (None, Some(entry)) => format!("of owner id {}", shown(&entry.owner)),
+        (None, Some(entry)) => format!("{ANOTHERS}{}", shown(&entry.owner)),
         (None, None) if row.rtype == RecordType::Ent => "an empty non-terminal".to_owned(),
         (None, None) => "not ours".to_owned(),
     };
@@ -201,76 +205,4 @@ fn changes(name: &OwnerName, decision: &Decision, zones: &Zones) -> Vec<String> 
         format!("the entry of {rtype} {} ends: {}", shown(&content.to_string()), ending.why)
     }));
     lines
-}
-
-/// Tells how one claim stands, and what to do about it.
-fn claim_story(
-    name: &OwnerName,
-    (vm, kind, outcome): &(VmId, Kind, Outcome),
-    decision: &Decision,
-) -> ClaimStory {
-    let set = || decision.held.iter().find_map(|loss| loss.set).or(decision.carried.first().copied());
-    let detail = match outcome {
-        Outcome::Served => String::new(),
-        Outcome::Waiting { holder: Some(holder) } => format!("held by VM {holder}"),
-        Outcome::Waiting { holder: None } => "nobody holds it yet".to_owned(),
-        Outcome::Blocked { by } => format!("in its way stands {}", shown(by)),
-        Outcome::Refused(barrier) | Outcome::Retired(barrier) => barrier.to_string(),
-        Outcome::Satisfied => "by a row that is not ours and says the same".to_owned(),
-        Outcome::Released { how } => (*how).to_owned(),
-        Outcome::OnHold => "nothing is written until the claim ends".to_owned(),
-        Outcome::Held => set()
-            .map_or_else(|| "its loss is held".to_owned(), |set| format!("its loss is held in set {set}")),
-        Outcome::Frozen => {
-            "it keeps what it has until its owner, its absence or its zone is known for certain".to_owned()
-        }
-        Outcome::Unconfirmed => "no forward name stands with this address".to_owned(),
-        Outcome::Overflow => "a group has at most 1000 addresses, the oldest VMs first".to_owned(),
-        Outcome::Mode => "DNS_MODE forbids what it would take".to_owned(),
-    };
-    let remedy = match outcome {
-        Outcome::Served | Outcome::Overflow => String::new(),
-        Outcome::Waiting { .. } => "it follows when the holder goes; or rename one of the two VMs".to_owned(),
-        Outcome::Blocked { by } if by.starts_with("an entry of another owner id") => {
-            "its own controller has to give it up, or `cs-powerdns adopt --from-owner ID`".to_owned()
-        }
-        Outcome::Blocked { by } if by.starts_with("CNAME") || by.ends_with("(disabled)") => {
-            "delete that row, if it is not meant to suppress this name: `adopt` leaves it".to_owned()
-        }
-        Outcome::Blocked { .. } => format!("delete that row, or `cs-powerdns adopt {name}`"),
-        Outcome::Refused(barrier) => barrier_remedy(barrier).to_owned(),
-        Outcome::Retired(barrier) => {
-            format!("{}; or delete the row by hand, if it is to go", barrier_remedy(barrier))
-        }
-        Outcome::Satisfied => format!("nothing; `cs-powerdns adopt {name}` makes it ours"),
-        Outcome::Released { .. } => {
-            format!(
-                "delete the row or put it back as it was written, or `cs-powerdns adopt {name}`, to have it served again"
-            )
-        }
-        Outcome::OnHold => format!("`cs-powerdns adopt {name}` ends the hold"),
-        Outcome::Held => set().map_or_else(
-            || "`cs-powerdns plan` shows the set to approve".to_owned(),
-            |set| format!("to let it through: cs-powerdns approve {set}"),
-        ),
-        Outcome::Frozen => "see its VM: the API key must see its owner, or the next listings tell".to_owned(),
-        Outcome::Unconfirmed => "see its forward names: once one stands, the PTR follows".to_owned(),
-        Outcome::Mode => "set DNS_MODE=sync".to_owned(),
-    };
-    let (vm, kind, state) = (vm.to_string(), kind.to_string(), outcome.word().to_owned());
-    ClaimStory { vm, kind, state, detail, remedy }
-}
-
-fn barrier_remedy(barrier: &Barrier) -> &'static str {
-    match barrier {
-        Barrier::NoZone => "create the zone",
-        Barrier::Zone(Unwritable::NotAllowed) | Barrier::Alias { why: Unwritable::NotAllowed, .. } => {
-            "add the zone to DNS_ZONES, if this VM may write there"
-        }
-        Barrier::Zone(_) | Barrier::Alias { .. } => {
-            "mend the zone, or write the record where the zone comes from"
-        }
-        Barrier::Delegation(_) => "write the record at the servers that it is delegated to",
-        Barrier::Dname(_) => "take the DNAME away",
-    }
 }

@@ -308,7 +308,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
             self.report.unexplained = self.unexplained().await.map_err(EngineError::Db)?;
         }
         if let Some(about) = self.settings.explain.take() {
-            self.report.explanation = Some(self.explain(&about).await.map_err(EngineError::Db)?);
+            self.report.explanation = Some(Box::pin(self.explain(&about)).await.map_err(EngineError::Db)?);
         }
         if self.settings.aim == Aim::Plan && !cancel.is_cancelled() {
             self.report.left_behind = self.settler.reader.left_behind().await.map_err(EngineError::Db)?;

@@ -1,6 +1,8 @@
 //! `explain`: gathers who and what a question is about, and lets the rules that write say what they would
 //! do. Writes nothing and marks nothing, but for an alias that it is the first to see.
 
+mod matter;
+
 use super::{
     engine::Engine,
     servers::{Api, Reads, Tables},
@@ -9,37 +11,27 @@ use super::{
 };
 use crate::{
     desired::{shown, steps},
-    inventory::Known,
     metrics::chain,
     model::{
-        Explanation, Kind, LEFT_BEHIND, NameStory, OwnerName, PastStory, Rejection, Step, Subject, VmId,
-        VmStory, address_of, reverse_name,
+        Explanation, LEFT_BEHIND, NameStory, OwnerName, PastStory, Rejection, Step, Subject, VmId, VmStory,
+        ZoneName,
     },
     observe::Question,
     plan::{self, Decision, Losses},
     powerdns::DbError,
     queue::Priority,
 };
-use std::{collections::BTreeSet, net::IpAddr};
+use matter::Matter;
 
 /// So many VMs, and so many names, are told of; their number is whole.
 const TOLD: usize = 20;
-/// What a question is about.
-#[derive(Default)]
-struct Matter {
-    vms: BTreeSet<VmId>,
-    names: BTreeSet<OwnerName>,
-    /// VMs that only bear the label: told of where nobody wants the name.
-    namesakes: BTreeSet<VmId>,
-    findings: Vec<String>,
-}
 
 impl<A: Api, T: Tables> Engine<A, T> {
     /// Answers a question that came by HTTP; what cannot be answered yet is asked of the servers.
     pub(super) async fn answer(&mut self, Question { about, answer }: Question) {
         let ready = self.listed && self.audited && self.may_write();
         let told = if ready {
-            self.explain(&about).await.map_err(|error| chain(&error))
+            Box::pin(self.explain(&about)).await.map_err(|error| chain(&error))
         } else {
             Err("this process holds no lease, or has not read everything yet".to_owned())
         };
@@ -68,7 +60,12 @@ impl<A: Api, T: Tables> Engine<A, T> {
             }
             let refused = self.refused(&name);
             refusals |= !refused.is_empty();
-            out.answer.extend(plan::in_short(&name, &story, &refused, !vms.is_empty()));
+            match self.world.inventory.redirect_of(name.as_str()) {
+                Some(target) if story.claims.is_empty() => {
+                    out.answer.push(plan::alias_in_short(&name, target));
+                }
+                _ => out.answer.extend(plan::in_short(&name, &story, &refused, !vms.is_empty())),
+            }
             if asks_for_names {
                 vms.extend(decision.outcomes.iter().map(|(vm, _, _)| *vm));
                 vms.extend(refused.iter().take(TOLD).map(|(vm, _)| *vm));
@@ -94,89 +91,6 @@ impl<A: Api, T: Tables> Engine<A, T> {
             out.answer.extend(vm.cannot.iter().map(|step| format!("VM {}: {step}", vm.id)));
         }
         Ok(out)
-    }
-
-    async fn matter(&self, about: &Subject) -> Result<Matter, DbError> {
-        let mut matter = Matter::default();
-        match about {
-            Subject::Vm(id) => self.matter_of_vm(*id, &mut matter).await?,
-            Subject::Address(address) => {
-                self.matter_of_name(&reverse_name(*address), &mut matter);
-                if !self.matter_of_address(*address, &mut matter) {
-                    matter.findings.push(format!("no VM has the address {address}"));
-                }
-            }
-            Subject::Text(text) => {
-                let name = OwnerName::parse(text).ok();
-                let bare = text.strip_suffix('.').unwrap_or(text);
-                let label = bare.split('.').next().unwrap_or_default();
-                let whole = self.called(bare);
-                if let [vm] = whole[..]
-                    && name
-                        .as_ref()
-                        .is_none_or(|name| self.world.inventory.claimants(name.as_str()).next().is_none())
-                {
-                    self.matter_of_vm(vm, &mut matter).await?;
-                    return Ok(matter);
-                }
-                if whole.len() > 1 {
-                    let count = whole.len();
-                    matter.findings.push(format!("{count} VMs are called so: ask by UUID for one of them"));
-                    matter.vms.extend(&whole);
-                    return Ok(matter);
-                }
-                let Some(name) = name else {
-                    matter.findings.push("no VM is called so, and it is no DNS name".to_owned());
-                    return Ok(matter);
-                };
-                self.matter_of_name(&name, &mut matter);
-                if let Some(address) = address_of(&name)
-                    && !self.matter_of_address(address, &mut matter)
-                {
-                    matter.findings.push(format!("no VM has the address {address}"));
-                }
-                matter.namesakes.extend(self.called(label));
-            }
-        }
-        Ok(matter)
-    }
-
-    /// The VMs of this display name, in any case.
-    fn called(&self, typed: &str) -> Vec<VmId> {
-        let vms = self.world.inventory.iter().map(Known::vm);
-        vms.filter(|vm| vm.name.eq_ignore_ascii_case(typed)).map(|vm| vm.id).collect()
-    }
-
-    async fn matter_of_vm(&self, id: VmId, matter: &mut Matter) -> Result<(), DbError> {
-        matter.vms.insert(id);
-        let known = self.world.inventory.get(id);
-        for name in known.into_iter().flat_map(Known::names) {
-            self.matter_of_name(&name, matter);
-        }
-        matter.names.extend(self.settler.reader.names_of_vm(id).await?);
-        Ok(())
-    }
-
-    /// A name, and what it is an alias of.
-    fn matter_of_name(&self, name: &OwnerName, matter: &mut Matter) {
-        matter.names.extend(self.world.inventory.redirect_of(name.as_str()).cloned());
-        matter.names.insert(name.clone());
-    }
-
-    /// The VMs with an address, and the forward names that they want with it. Whether there are any.
-    fn matter_of_address(&self, address: IpAddr, matter: &mut Matter) -> bool {
-        let has = |known: &&Known| {
-            let mut nics = known.vm().nics.iter();
-            nics.any(|nic| nic.v4.is_some_and(|v4| address == v4) || nic.v6.is_some_and(|v6| address == v6))
-        };
-        for known in self.world.inventory.iter().filter(has) {
-            matter.vms.insert(known.vm().id);
-            let claims = self.world.claims_of(known.vm()).into_iter();
-            let forward =
-                claims.filter(|claim| claim.kind == Kind::Name && claim.addresses.contains(&address));
-            matter.names.extend(forward.map(|claim| claim.name));
-        }
-        !matter.vms.is_empty()
     }
 
     /// Decides the names as the next pass would: forward names first, since reverse names point at them.
@@ -212,13 +126,15 @@ impl<A: Api, T: Tables> Engine<A, T> {
         let settings = self.settler.settings.clone();
         let hold = Losses::Hold { set: self.held.planned() };
         let mut stories = Vec::new();
+        let list = self.world.settings.zones.clone();
+        let allows = |zone: &ZoneName| list.allows_anyone(zone);
         let rule = |state: &plan::NameState<'_>| {
             let mut decision = plan::decide(state, &settings, hold);
             // What is in no set yet has not been weighed, or was, and fits the budget.
             if !decision.held.is_empty() && decision.held.iter().all(|loss| loss.set.is_none()) {
                 decision = plan::decide(state, &settings, Losses::Allow);
             }
-            stories.push(plan::explain(state, &settings, &decision));
+            stories.push(plan::explain(state, &settings, &decision, &allows));
             decision
         };
         let Decided { decisions, also, .. } = self.settler.decide_by(&mut self.world, names, rule).await?;

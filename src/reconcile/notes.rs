@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     cloudstack::{ApiError, Looked},
-    desired::OwnerIndex,
+    desired::{OwnerIndex, ZoneList},
     metrics::chain,
-    model::{Kind, Outcome, OwnerName, Owners, ReadSeq, Vm, VmId, ZoneId},
-    observe::{Board, NameState, Pass},
+    model::{Kind, Outcome, OwnerName, Owners, ReadSeq, Vm, VmId, Zone, ZoneId, Zones},
+    observe::{Board, NameState, Pass, ZoneLine},
     powerdns::DbError,
     queue::{Moment, Priority},
 };
@@ -38,6 +38,21 @@ fn shown_wrongly(board: &Board, waiting: &Waiters) -> Vec<OwnerName> {
         }
     });
     names
+}
+
+/// The zones, as they are shown.
+fn zone_lines(zones: &Zones, list: &ZoneList) -> Vec<ZoneLine> {
+    let line = |zone: &Zone| ZoneLine {
+        id: zone.id,
+        name: zone.name.clone(),
+        kind: zone.kind.word(),
+        signed: zone.dnssec.word(),
+        shut: zone
+            .unwritable()
+            .map(|why| why.to_string())
+            .or_else(|| (!list.allows_anyone(&zone.name)).then(|| "DNS_ZONES does not list it".to_owned())),
+    };
+    zones.iter().map(line).collect()
 }
 
 impl<A: Api, T: Tables> Engine<A, T> {
@@ -398,7 +413,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
             }
         }
         if zones.differ_in_place(&self.world.zones) {
-            self.board.set_zones(zones.iter().map(|zone| zone.name.clone()));
+            self.board.set_zones(zone_lines(&zones, &self.world.settings.zones));
             self.world.zones = Arc::new(zones);
             self.recompute_all(Cause::Zones);
         } else {

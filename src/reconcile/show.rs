@@ -48,7 +48,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
     /// A pass begins. Each ends with [`Self::ended`].
     pub(super) fn begins(&self, pass: Pass) {
         self.attempts(pass).attempt.set_now();
-        self.board.begin_pass(Instant::now());
+        self.board.begin_pass(pass, Instant::now());
     }
 
     /// A pass has ended.

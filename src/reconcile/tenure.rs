@@ -6,7 +6,7 @@ use super::{
     error::EngineError,
     servers::{Api, Reads, Tables},
 };
-use crate::{metrics::chain, powerdns::Bound, queue::Moment};
+use crate::{metrics::chain, observe::Pass, powerdns::Bound, queue::Moment};
 use std::time::Instant;
 
 impl<A: Api, T: Tables> Engine<A, T> {
@@ -90,7 +90,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
             self.tasks.abort_resync();
             self.listings.pop();
             self.resynced = None;
-            self.board.give_up_pass(Instant::now());
+            self.board.give_up_pass(Pass::Resync, Instant::now());
         }
         self.resync.begin_anew();
     }

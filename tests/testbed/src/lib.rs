@@ -9,6 +9,7 @@
 //! hides. What it obeys is written in [`sim`].
 
 pub mod broker;
+pub mod browser;
 pub mod controller;
 pub mod database;
 pub mod galera;
@@ -28,6 +29,7 @@ pub mod wire;
 mod poll;
 
 pub use broker::{Broker, broker};
+pub use browser::Browser;
 pub use controller::{Controller, Output, Verb, run_once};
 pub use database::{PdnsDb, Row};
 pub use galera::Galera;
@@ -44,4 +46,4 @@ pub use tls::{Certificates, Identity, TlsProxy};
 pub use wire::{Strike, Wire, WireFault};
 
 /// What `apt-get` has to bring before the servers can start.
-pub const APT_LINE: &str = "apt-get install -y --no-install-recommends mariadb-server pdns-server pdns-backend-mysql pdns-tools bind9-dnsutils knot galera-4 rsync lsof libfaketime prometheus";
+pub const APT_LINE: &str = "apt-get install -y --no-install-recommends mariadb-server pdns-server pdns-backend-mysql pdns-tools bind9-dnsutils knot galera-4 rsync lsof libfaketime prometheus chromium chromium-driver";
