@@ -24,7 +24,8 @@ pub async fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { Exit::Error } else { Exit::Done }.into();
         }
     };
-    match answer(cli).await {
+    // Every verb is in this future: on the heap, it is nobody's stack.
+    match Box::pin(answer(cli)).await {
         Ok(exit) => exit.into(),
         Err(error) => {
             // Not eprintln: it panics where standard error is closed.

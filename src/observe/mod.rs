@@ -1,5 +1,5 @@
 //! What goes on, for people and machines: the board of everything that is not as desired, health,
-//! metrics, status.
+//! metrics, status; and the service manager is told.
 //!
 //! Refuses: to change anything. Every answer is read-only, bounded in size and time, and made of what
 //! was noted after a commit; no request reaches a server or the inventory, but for /explain, whose questions the
