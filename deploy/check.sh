@@ -11,7 +11,8 @@
 #   package  builds the Debian package (cargo install cargo-deb), then installs, removes and purges it in a root
 #            of debootstrap's (DEB_ROOT: one that is there already; it is changed). Needs root. Takes minutes
 #
-# DOCKER_BUILD: more arguments for `docker build`. Exit code: 0 if nothing that was checked is wrong.
+# DOCKER_BUILD, DOCKER_RUN, CARGO_DEB: more arguments for these commands. IMAGE: an image that is built already.
+# Exit code: 0 if nothing that was checked is wrong.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export LC_ALL=C
@@ -102,14 +103,17 @@ answers() { [ "$(dig -r @127.0.0.1 -p "$TESTBED_DNS_PORT" +short "$1" "$2" | sor
 
 check_image() {
   there docker || fail "image: no docker"
-  # shellcheck disable=SC2086 # several arguments
-  docker build ${DOCKER_BUILD:-} -q -t cs-powerdns:check -f deploy/Dockerfile . >/dev/null
-  ok "image: built, $(($(docker image inspect -f '{{.Size}}' cs-powerdns:check) / 1000000)) MB"
+  image=${IMAGE:-cs-powerdns:check}
+  if [ -z "${IMAGE:-}" ]; then
+    # shellcheck disable=SC2086 # several arguments
+    docker build ${DOCKER_BUILD:-} -q -t "$image" -f deploy/Dockerfile . >/dev/null
+  fi
+  ok "image: $(($(docker image inspect -f '{{.Size}}' "$image") / 1000000)) MB"
   local run=(docker run --rm --read-only --cap-drop=ALL --security-opt=no-new-privileges --network=none)
-  "${run[@]}" cs-powerdns:check --version | grep -q '^cs-powerdns ' || fail "image: it does not start"
-  if "${run[@]}" cs-powerdns:check health >"$work/log" 2>&1; then fail "image: health without a controller is 0"; fi
+  "${run[@]}" "$image" --version | grep -q '^cs-powerdns ' || fail "image: it does not start"
+  if "${run[@]}" "$image" health >"$work/log" 2>&1; then fail "image: health without a controller is 0"; fi
   grep -q 'no controller answers at HTTP_LISTEN=127.0.0.1:8053' "$work/log" || fail "image: $(cat "$work/log")"
-  ok "image: starts as $(docker image inspect -f '{{.Config.User}}' cs-powerdns:check), read-only, without a capability"
+  ok "image: starts as $(docker image inspect -f '{{.Config.User}}' "$image"), read-only, without a capability"
 
   # MariaDB, PowerDNS, the simulator with three VMs, the broker: they end with the pipe.
   cargo build --quiet --locked --workspace
@@ -122,6 +126,7 @@ check_image() {
   . "$work/env"
   listen=127.0.0.1:$((20000 + RANDOM % 10000))
   # README's example, with these servers.
+  # shellcheck disable=SC2086 # several arguments
   container=$(docker run -d --network=host --read-only --cap-drop=ALL --security-opt=no-new-privileges \
     --health-interval=2s --health-start-period=1s \
     -e KAFKA_BOOTSTRAP="$KAFKA_BOOTSTRAP" -e KAFKA_TOPIC="$KAFKA_TOPIC" -e KAFKA_GROUP=cs-powerdns-1 \
@@ -131,7 +136,7 @@ check_image() {
     -e MYSQL_PDNS_PASSWORD="$MYSQL_PDNS_PASSWORD" -e DNS_RECORD_TTL=60 \
     -e DNS_COMMON_ZONE=cloud.example -e DNS_ADD_TO_COMMON_ZONE=true \
     -e DNS_ZONES=domain.com,cloud.example,10.in-addr.arpa \
-    -e HTTP_LISTEN="$listen" cs-powerdns:check)
+    -e HTTP_LISTEN="$listen" ${DOCKER_RUN:-} "$image")
   within 60 health healthy || fail "image: not healthy: $(docker logs "$container" 2>&1 | tail -n 20)"
   ok "image: healthy, by its own health check"
   docker exec "$container" cs-powerdns health --ready >"$work/log" 2>&1 ||
@@ -182,6 +187,7 @@ check_package() {
   [ -z "$(find "$root/etc/systemd/system" -name 'cs-powerdns*')" ] || fail "package: enabled without settings"
   ok "package: installed, runs; its settings are root's"
   # A shell and the service read the same file.
+  sed 's/^#\([A-Z_]*=\)/\1/' "$root/etc/default/cs-powerdns" >"$work/default"
   [ "$(env -i sh -euc ". $work/default; echo \$KAFKA_TOPIC")" = cs-events ] ||
     fail "package: a shell cannot read /etc/default/cs-powerdns"
   echo "DNS_RECORD_TTL='300'" >>"$root/etc/default/cs-powerdns"

@@ -22,7 +22,7 @@ fn part(text: &str, begin: &str) -> String {
     let inside = |line: &&str| line.trim().is_empty() || line.len() - line.trim_start().len() > indent;
     let mut lines = text.lines().skip_while(|line| *line != begin);
     let first = lines.next().unwrap_or_else(|| panic!("no `{begin}`"));
-    std::iter::once(first).chain(lines.take_while(inside)).map(|line| format!("{line}\n")).collect()
+    std::iter::once(first).chain(lines.take_while(inside)).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
