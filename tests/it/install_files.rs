@@ -13,7 +13,8 @@ fn read(name: &str) -> String {
 /// Words that are written as variables are, with at least one underscore.
 fn words(text: &str) -> BTreeSet<String> {
     let separate = |c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-    text.split(separate).filter(|word| word.contains('_')).map(str::to_owned).collect()
+    let named = |word: &&str| word.contains('_') && word.starts_with(|c: char| c.is_ascii_uppercase());
+    text.split(separate).filter(named).map(str::to_owned).collect()
 }
 
 /// The part of a YAML file from the line `begin` to the next one that is indented as little.
@@ -30,13 +31,15 @@ fn installations_set_variables_that_there_are_and_all_that_are_required() {
     let compose = read("deploy/compose.yaml");
     let kubernetes = read("deploy/kubernetes.yaml");
     let units = format!("{}{}", read("deploy/cs-powerdns.service"), read("deploy/credentials.conf"));
+    let dockerfile = read("deploy/Dockerfile");
+    let (_, image) = dockerfile.split_once("FROM scratch").expect("the image's own part");
     for (name, text, whole) in [
         ("deploy/compose.yaml", part(&compose, "  controller:"), true),
         ("deploy/compose/try.env", read("deploy/compose/try.env"), false),
         ("deploy/kubernetes.yaml", kubernetes.clone(), true),
         ("deploy/debian/default", read("deploy/debian/default"), true),
         ("deploy/cs-powerdns.service", units, false),
-        ("deploy/Dockerfile", part(&read("deploy/Dockerfile"), "FROM scratch"), false),
+        ("deploy/Dockerfile", image.to_owned(), false),
     ] {
         // What of these words is somebody else's.
         let strange = ["CS_POWERDNS", "AF_INET", "AF_INET6", "AF_UNIX", "CS_TIMEOUT"];
