@@ -5,7 +5,7 @@ use crate::{
     cloudstack::{ApiError, Client},
     metrics::{Metrics, chain},
     model::OwnerId,
-    observe::{self, Board, HealthSettings, ObserveError, Observed, Role},
+    observe::{self, Board, HealthSettings, ObserveError, Observed, Role, ServiceManager},
     powerdns::{self, Acquire, Database, DbError, Flusher, Flushing, Lease, WebError},
     reconcile::{self, Aim, Engine, EngineError, Parts, PurgeSettings, Purged, Report, VerbError, hold},
     trigger::{self, TriggerError},
@@ -39,6 +39,8 @@ pub struct Services {
     pub engine: reconcile::Settings,
     /// Where health, metrics and status are served.
     pub http_listen: SocketAddr,
+    /// Who wants to be told that it runs, if anybody does.
+    pub service_manager: Option<ServiceManager>,
 }
 
 /// Why a run ended by itself.
@@ -111,7 +113,7 @@ const LAST_FLUSH_ONCE: Duration = Duration::from_secs(5);
 
 /// Serves until `shutdown`.
 pub async fn run(services: Services, shutdown: impl Future<Output = ()>) -> Result<(), SuperviseError> {
-    let Services { cloudstack, powerdns, web, trigger, engine, http_listen } = services;
+    let Services { cloudstack, powerdns, web, trigger, engine, http_listen, service_manager } = services;
     let metrics = Arc::new(Metrics::default());
     let board = Arc::new(Board::new(Instant::now()));
     let health = HealthSettings {
@@ -135,9 +137,9 @@ pub async fn run(services: Services, shutdown: impl Future<Output = ()>) -> Resu
         started: Instant::now(),
         questions: questions_in,
     });
-    let token = cancel.clone();
+    let (token, served) = (cancel.clone(), Arc::clone(&observed));
     tasks.spawn(async move {
-        ("http", observe::serve(listener, observed, token).await.map_err(SuperviseError::Http))
+        ("http", observe::serve(listener, served, token).await.map_err(SuperviseError::Http))
     });
 
     let (tenure_in, tenure) = mpsc::channel(1);
@@ -176,6 +178,14 @@ pub async fn run(services: Services, shutdown: impl Future<Output = ()>) -> Resu
         let ended = Engine::new(engine, parts).run(token).await;
         ("reconciler", ended.map(drop).map_err(SuperviseError::Engine))
     });
+
+    if let Some(manager) = service_manager {
+        let token = cancel.clone();
+        tasks.spawn(async move {
+            observe::notify(manager, observed, token).await;
+            ("service manager", Ok(()))
+        });
+    }
 
     let result = tokio::select! {
         () = shutdown => Ok(()),

@@ -42,6 +42,8 @@ pub enum Verb {
     Sync(SyncArgs),
     /// Look at everything that a controller needs: each line is ok, a warning or an error with what to do
     Check(CheckArgs),
+    /// Ask the controller that listens at HTTP_LISTEN whether it is healthy: for containers' health checks
+    Health(HealthArgs),
     /// Say why a name has, or has not, or no longer has, a record: the whole decision, and what to do
     Explain(ExplainArgs),
     /// Let held losses through, by the hash that `plan`, `sync` and the log show
@@ -75,6 +77,14 @@ pub struct CheckArgs {
     /// As JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// What to ask.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct HealthArgs {
+    /// Ask whether it is ready: as the holder of the lease or as a standby that sees one
+    #[arg(long)]
+    pub ready: bool,
 }
 
 /// How to do a pass.
@@ -192,6 +202,8 @@ mod tests {
             Verb::Plan(PlanArgs { json: false, unexplained: true })
         );
         assert_eq!(verb(&["check", "--json"]), Verb::Check(CheckArgs { json: true }));
+        assert_eq!(verb(&["health"]), Verb::Health(HealthArgs { ready: false }));
+        assert_eq!(verb(&["health", "--ready"]), Verb::Health(HealthArgs { ready: true }));
         assert_eq!(verb(&["sync", "--dry-run"]), Verb::Sync(SyncArgs { dry_run: true }));
         let sets = vec!["0a1b2c3d".parse().unwrap(), "ffffffff".parse().unwrap()];
         assert_eq!(

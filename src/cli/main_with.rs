@@ -1,8 +1,8 @@
 //! From arguments to an exit code.
 
 use super::{
-    Cli, Exit, PlanArgs, SyncArgs, Verb, adopt, approve, check, explain, plan, purge, rebind, release, run,
-    schema, sync,
+    Cli, Exit, PlanArgs, SyncArgs, Verb, adopt, approve, check, explain, health, plan, purge, rebind,
+    release, run, schema, sync,
 };
 use crate::config::{Config, LogFormat, Logging, near_misses};
 use anyhow::Result;
@@ -41,6 +41,10 @@ async fn answer(cli: Cli) -> Result<Exit> {
         // The tables can be asked for before anything else is configured.
         return schema::schema(&Config::load(&cli.given)).await;
     }
+    if let Verb::Health(args) = &verb {
+        // Asked again and again, in a container whose secrets it need not read.
+        return health::health(&cli.given, args).await;
+    }
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let near = near_misses(names);
     if let Verb::Check(args) = &verb {
@@ -72,6 +76,7 @@ async fn answer(cli: Cli) -> Result<Exit> {
         Verb::Rebind(args) => rebind::rebind(&config, &args).await,
         Verb::Explain(args) => explain::explain(&config, &args).await,
         Verb::Check(args) => check::check(Ok(config), &near, &args).await,
+        Verb::Health(args) => health::health(&cli.given, &args).await,
         Verb::Schema => schema::schema(&Ok(config)).await,
     }
 }

@@ -10,6 +10,7 @@ mod args;
 mod check;
 mod exit;
 mod explain;
+mod health;
 mod main_with;
 mod plan;
 mod purge;
@@ -21,8 +22,8 @@ mod services;
 mod sync;
 
 pub use args::{
-    AdoptArgs, ApproveArgs, CheckArgs, Cli, ExplainArgs, PlanArgs, PurgeArgs, RebindArgs, ReleaseArgs,
-    SyncArgs, Verb,
+    AdoptArgs, ApproveArgs, CheckArgs, Cli, ExplainArgs, HealthArgs, PlanArgs, PurgeArgs, RebindArgs,
+    ReleaseArgs, SyncArgs, Verb,
 };
 pub use exit::Exit;
 pub use main_with::main_with;

@@ -1,7 +1,7 @@
 //! `run`: serve until told to end.
 
 use super::{Exit, services};
-use crate::{config::Config, reconcile::Aim, supervise};
+use crate::{config::Config, metrics::chain, observe::ServiceManager, reconcile::Aim, supervise};
 use anyhow::{Context, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -20,6 +20,14 @@ pub async fn run(config: &Config) -> Result<Exit> {
             _ = interrupt.recv() => {}
         }
     };
-    supervise::run(services(config, Aim::Serve), shutdown).await?;
+    let mut services = services(config, Aim::Serve);
+    services.service_manager =
+        ServiceManager::from_variables(|name| std::env::var_os(name), std::process::id()).unwrap_or_else(
+            |error| {
+                tracing::warn!(error = %chain(&error), "goes on without the service manager");
+                None
+            },
+        );
+    supervise::run(services, shutdown).await?;
     Ok(Exit::Done)
 }

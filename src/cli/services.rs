@@ -11,5 +11,6 @@ pub fn services(config: &Config, aim: Aim) -> Services {
         trigger: config.trigger_settings(),
         engine: config.engine_settings(aim),
         http_listen: config.http_listen,
+        service_manager: None,
     }
 }

@@ -7,6 +7,7 @@ use super::{
     reader::Reader,
     types::{AddressScope, CloudStack, Config, Dns, Kafka, Logging, MySql, PdnsApi, Tls, ZoneItem},
 };
+use std::net::SocketAddr;
 
 impl Config {
     /// Checks everything; on failure says everything that is wrong.
@@ -43,6 +44,16 @@ impl Config {
             })
         };
         Ok(whole().expect("what is missing has noted a fault"))
+    }
+}
+
+impl Config {
+    /// Where the controller of this configuration listens: all that asking it needs.
+    pub fn http_listen(given: &Given) -> Result<SocketAddr, Faults> {
+        let mut reader = Reader::new(given);
+        let listen = reader.or_default("HTTP_LISTEN", parse::listen);
+        reader.finish()?;
+        Ok(listen.expect("what is missing has noted a fault"))
     }
 }
 

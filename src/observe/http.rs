@@ -53,7 +53,7 @@ pub struct Observed {
 
 impl Observed {
     /// How long ago a request to the API last ended, if one ever did.
-    fn request_age(&self) -> Option<Duration> {
+    pub(super) fn request_age(&self) -> Option<Duration> {
         let last = self.metrics.api.last_end.get();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         (last > 0).then(|| Duration::from_secs(now.saturating_sub(last)))

@@ -14,7 +14,6 @@ use crate::{
     powerdns::{self, Database, WebSettings, check_web},
     trigger::{self, Events},
 };
-pub(super) use beside::near;
 use std::{
     net::SocketAddr,
     sync::Arc,

@@ -45,7 +45,7 @@ mod world;
 mod world_test;
 
 pub use adopt::{AdoptSettings, Adopted};
-pub use ask::ask;
+pub use ask::{ask, first_line};
 pub use check::{CheckSettings, check};
 pub use engine::{Aim, Engine, Parts, Settings};
 pub use error::EngineError;

@@ -30,6 +30,8 @@ mod gone;
 mod grants;
 mod held;
 mod http;
+mod install;
+mod install_files;
 mod instances;
 mod killed;
 mod lease;

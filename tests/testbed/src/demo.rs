@@ -1,9 +1,12 @@
 //! A small cloud and the zones that it wants.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use anyhow::Result;
-use testbed::{Broker, MySql, PdnsDb, PowerDns, PowerDnsOptions, Simulator, VmSpec};
+use testbed::{
+    Broker, MySql, PdnsDb, PowerDns, PowerDnsOptions, Simulator, VmSpec, World, broker::Publisher,
+};
 
 const TOPIC: &str = "cs-events";
 const ZONES: [&str; 4] = ["domain.com", "cloud.example", "10.in-addr.arpa", "8.b.d.0.1.0.0.2.ip6.arpa"];
@@ -29,16 +32,8 @@ impl Demo {
         let dns = PowerDns::start(&db, &PowerDnsOptions::default()).await?;
         let sim = Simulator::start()?;
         broker.create_topic(TOPIC, 3)?;
-        let world = sim.world();
-        let domain = world.add_domain("acme", &world.root(), Some("domain.com"));
-        world.add_account_as(ACCOUNT, &domain, "acme-ops", None);
-        if filled {
-            let first = VmSpec::new("vm-1", ACCOUNT).group("www").v4("10.1.1.11").v6("2001:db8::11");
-            world.create_vm(first);
-            world.create_vm(VmSpec::new("vm-2", ACCOUNT).group("www").v4("10.1.1.12"));
-            world.create_vm(VmSpec::new("db-1", ACCOUNT).v4("10.1.1.20").v6("2001:db8::20"));
-        }
-        world.publish_to(broker.sink(TOPIC));
+        found(sim.world(), filled);
+        sim.world().publish_to(broker.sink(TOPIC));
         Ok(Self { db, dns, sim, kafka: broker.bootstrap().to_owned() })
     }
 
@@ -72,5 +67,27 @@ impl Demo {
         drop(self.dns);
         drop(self.sim);
         let _ = self.db.admin.disconnect().await;
+    }
+}
+
+/// A simulator alone, at an address that others can reach, with its events on their way to a broker.
+pub fn cloud(listen: SocketAddr, bootstrap: Option<&str>) -> Result<Simulator> {
+    let sim = Simulator::start_at(listen)?;
+    found(sim.world(), true);
+    if let Some(bootstrap) = bootstrap {
+        sim.world().publish_to(Publisher::to(bootstrap)?.sink(TOPIC));
+    }
+    Ok(sim)
+}
+
+/// A domain and its account; `filled` with VMs.
+fn found(world: &World, filled: bool) {
+    let domain = world.add_domain("acme", &world.root(), Some("domain.com"));
+    world.add_account_as(ACCOUNT, &domain, "acme-ops", None);
+    if filled {
+        let first = VmSpec::new("vm-1", ACCOUNT).group("www").v4("10.1.1.11").v6("2001:db8::11");
+        world.create_vm(first);
+        world.create_vm(VmSpec::new("vm-2", ACCOUNT).group("www").v4("10.1.1.12"));
+        world.create_vm(VmSpec::new("db-1", ACCOUNT).v4("10.1.1.20").v6("2001:db8::20"));
     }
 }

@@ -4,6 +4,7 @@ mod demo;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -31,6 +32,15 @@ enum Verb {
         /// The command and its arguments
         #[arg(last = true, required = true)]
         command: Vec<String>,
+    },
+    /// Serve the simulator alone, with a few VMs, until a signal: for deploy/compose.yaml
+    Cloud {
+        /// The IPv4 address and port to serve at
+        #[arg(long, default_value = "127.0.0.1:8080")]
+        listen: SocketAddr,
+        /// Where events go: host:port of a Kafka broker
+        #[arg(long)]
+        kafka: Option<String>,
     },
 }
 
@@ -136,6 +146,17 @@ async fn run(up: &Up, command: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }
 
+async fn cloud(listen: SocketAddr, kafka: Option<&str>) -> Result<ExitCode> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let sim = demo::cloud(listen, kafka)?;
+    println!("CS_ENDPOINT={} CS_API_KEY={} CS_SECRET_KEY={}", sim.endpoint(), sim.api_key, sim.secret_key);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 impl Running {
     async fn end(mut self) {
         if let Some(demo) = self.demo.take() {
@@ -151,6 +172,7 @@ fn main() -> Result<ExitCode> {
         match &cli.verb {
             Verb::Up(up) => hold(up).await,
             Verb::Run { up, command } => run(up, command).await,
+            Verb::Cloud { listen, kafka } => cloud(*listen, kafka.as_deref()).await,
         }
     });
     // A read of standard input cannot be taken back.

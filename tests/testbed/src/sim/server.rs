@@ -53,6 +53,11 @@ pub struct Simulator {
 impl Simulator {
     /// Starts a server on a free loopback port.
     pub fn start() -> Result<Self> {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], crate::watchdog::free_port())))
+    }
+
+    /// Starts a server at this IPv4 address.
+    pub fn start_at(address: SocketAddr) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let world = World::new();
         let (api_key, secret_key) = ("root-admin-api-key".to_owned(), "root-admin-Secret_key~1".to_owned());
@@ -65,7 +70,6 @@ impl Simulator {
             watch: Arc::default(),
             cuts: Arc::default(),
         };
-        let address = SocketAddr::from(([127, 0, 0, 1], crate::watchdog::free_port()));
         let simulator =
             Self { site, runtime: Some(runtime), serving: Mutex::new(None), address, api_key, secret_key };
         simulator.up()?;
