@@ -12,12 +12,15 @@ mod exit;
 mod explain;
 mod main_with;
 mod plan;
+mod plan_json;
+mod progress;
 mod purge;
 mod rebind;
 mod release;
 mod run;
 mod schema;
 mod services;
+mod show;
 mod sync;
 
 pub use args::{
@@ -26,4 +29,5 @@ pub use args::{
 };
 pub use exit::Exit;
 pub use main_with::main_with;
+use progress::Progress;
 use services::services;

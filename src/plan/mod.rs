@@ -54,5 +54,5 @@ pub use legacy::{Fate, Legacy};
 pub use purge::{Purge, PurgeState, purge};
 pub use refusals::{Cause, Refusal, Refusals, Refused};
 pub use release::release;
-pub use render::{Line, Plan, Sign, held_line};
+pub use render::{Before, Counts, Line, Plan, Sign, held_line};
 pub use state::{Decision, Insert, Losses, Mode, NameState, Settings, Standing};

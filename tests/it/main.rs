@@ -42,6 +42,7 @@ mod modes;
 mod older_service;
 mod outages;
 mod ownership;
+mod plan_verb;
 mod powerdns_room;
 mod purge;
 mod races;
