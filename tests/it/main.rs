@@ -39,6 +39,7 @@ mod main_job;
 mod message_shapes;
 mod migration;
 mod modes;
+mod newcomer;
 mod older_service;
 mod outages;
 mod ownership;
