@@ -58,6 +58,9 @@
 //! `crowd`, everybody at once. That it outlives its servers and itself (design 6 and 9): `down`, `outages`,
 //! `killed`; floods and forgeries of events, `bursts`; that the older snapshot never wins, `gone`, `snapshots`.
 //!
+//! For people: how a plan reads, `plan_verb`; what a newcomer gets wrong and is told, `newcomer`; that README and
+//! guides name files, commands and variables that there are, `guides`.
+//!
 //! Against tenants and strangers: `abuse`, what tenants could write, a line each; `secrets`, keys in no output;
 //! `tls`, whose certificates are taken; `http`, slow and many clients; and properties of every room that reads
 //! text from outside, over damaged samples (`model::fuzz`).

@@ -27,6 +27,7 @@ mod frozen;
 mod galera;
 mod gone;
 mod grants;
+mod guides;
 mod held;
 mod http;
 mod instances;
