@@ -88,9 +88,12 @@ pub enum SuperviseError {
     /// A task panicked: a defect of this program.
     #[error("a task panicked")]
     Panicked(#[source] tokio::task::JoinError),
+    /// A one-shot verb's pass.
+    #[error(transparent)]
+    Once(EngineError),
     /// A verb.
-    #[error("the verb did not get to its end")]
-    Verb(#[source] VerbError),
+    #[error(transparent)]
+    Verb(VerbError),
     /// Entries are to be taken from the owner id that has them.
     #[error("`{0}` is OWNER_ID itself: what is to be taken is another owner id's")]
     SameOwner(OwnerId),
@@ -258,9 +261,9 @@ async fn consume_while_holding(
 }
 
 /// Does one full pass, or plans one, then ends.
-pub async fn once(services: Services) -> Result<Report, SuperviseError> {
+/// It counts into `metrics`, for whoever wants to see how far it is.
+pub async fn once(services: Services, metrics: Arc<Metrics>) -> Result<Report, SuperviseError> {
     let Services { cloudstack, powerdns, web, engine, .. } = services;
-    let metrics = Arc::new(Metrics::default());
     let board = Arc::new(Board::new(Instant::now()));
     let client = Client::new(&cloudstack, Arc::clone(&metrics)).map_err(SuperviseError::Client)?;
     let (database, flushing) = open(&powerdns, web.as_ref(), &metrics)?;
@@ -283,7 +286,7 @@ pub async fn once(services: Services) -> Result<Report, SuperviseError> {
     };
     let result = ended.map_err(|error| match error {
         EngineError::Api(source) => SuperviseError::Api { endpoint: cloudstack.endpoint, source },
-        error => SuperviseError::Engine(error),
+        error => SuperviseError::Once(error),
     });
     if let Some(holding) = holding {
         holding.end().await;

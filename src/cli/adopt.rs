@@ -1,6 +1,6 @@
 //! `adopt`: rows that are there already become ours.
 
-use super::{AdoptArgs, Exit, services};
+use super::{AdoptArgs, Exit, Progress, services};
 use crate::{
     config::Config,
     desired::shown,
@@ -12,7 +12,7 @@ use anyhow::Result;
 use std::io::{Write, stderr, stdout};
 
 /// Takes over entries, then rows, and prints what became of each.
-pub async fn adopt(config: &Config, args: &AdoptArgs) -> Result<Exit> {
+pub async fn adopt(config: &Config, args: &AdoptArgs, progress: &Progress) -> Result<Exit> {
     let mut changes = false;
     if let Some(from) = &args.from_owner {
         let entries = supervise::take_from_owner(&config.powerdns_settings(), from, args.dry_run).await?;
@@ -29,11 +29,14 @@ pub async fn adopt(config: &Config, args: &AdoptArgs) -> Result<Exit> {
             mapping: args.from_cs_mapping,
             dry_run: args.dry_run,
         });
-        let adopted = supervise::once(services).await?.adopted;
+        let adopted = progress.watch(|metrics| supervise::once(services, metrics)).await?.adopted;
         print(&mut stdout().lock(), &adopted, args.dry_run)?;
         for name in &adopted.unknown {
             // Not eprintln: it panics where standard error is closed.
-            let _ = writeln!(stderr(), "{name}: no VM wants this name, so there is nothing to adopt");
+            let _ = writeln!(
+                stderr(),
+                "{name}: no VM wants this name, so there is nothing to adopt: `cs-powerdns explain {name}` says more"
+            );
         }
         known = adopted.unknown.is_empty();
         changes |= adopted.changes();

@@ -1,6 +1,6 @@
 //! `approve`: lets held sets through.
 
-use super::{ApproveArgs, Exit, services};
+use super::{ApproveArgs, Exit, Progress, services};
 use crate::{
     config::Config,
     metrics::Metrics,
@@ -27,7 +27,7 @@ struct Found {
 
 /// Approves all of the sets, or none if one of them is not there. It asks the API only for a set that no
 /// entry carries: one that `plan` has shown and that no pass has stored yet.
-pub async fn approve(config: &Config, args: &ApproveArgs) -> Result<Exit> {
+pub async fn approve(config: &Config, args: &ApproveArgs, progress: &Progress) -> Result<Exit> {
     let settings = config.powerdns_settings();
     let database = Database::new(&settings, Arc::new(Metrics::default()))?;
     let reader = database.reader();
@@ -38,7 +38,7 @@ pub async fn approve(config: &Config, args: &ApproveArgs) -> Result<Exit> {
     let before: BTreeSet<HeldSet> =
         approved.iter().filter(|approval| !approval.old).map(|approval| approval.set).collect();
     let wanted: BTreeSet<HeldSet> = args.sets.iter().copied().collect();
-    let found = find(config, &reader, &wanted, &before).await?;
+    let found = find(config, &reader, &wanted, &before, progress).await?;
     let (mut out, writer) = (stdout().lock(), database.writer_beside(&standing));
     let mut waits = false;
     let without_records: Vec<HeldSet> =
@@ -79,11 +79,13 @@ async fn find(
     reader: &Reader,
     wanted: &BTreeSet<HeldSet>,
     before: &BTreeSet<HeldSet>,
+    progress: &Progress,
 ) -> Result<Vec<Found>> {
     let mut held = reader.held_sets().await.context("cannot read what is held")?;
     let stored: BTreeSet<HeldSet> = held.iter().map(|(set, _)| *set).collect();
     if !wanted.iter().all(|set| stored.contains(set) || before.contains(set)) {
-        let plan = supervise::once(services(config, Aim::Plan)).await;
+        let services = services(config, Aim::Plan);
+        let plan = progress.watch(|metrics| supervise::once(services, metrics)).await;
         let plan = plan.context("no entry is in such a set, and what would be held cannot be planned")?;
         held.extend(plan.held_sets.into_iter().filter(|(set, _)| !stored.contains(set)));
     }

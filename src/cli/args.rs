@@ -45,12 +45,18 @@ pub enum Verb {
     /// Ask the controller that listens at HTTP_LISTEN whether it is healthy: for containers' health checks
     Health(HealthArgs),
     /// Say why a name has, or has not, or no longer has, a record: the whole decision, and what to do
+    #[command(override_usage = "cs-powerdns explain [OPTIONS] <NAME|VM-ID|IP>")]
     Explain(ExplainArgs),
     /// Let held losses through, by the hash that `plan`, `sync` and the log show
+    #[command(override_usage = "cs-powerdns approve [OPTIONS] <HASH>...")]
     Approve(ApproveArgs),
     /// Take rows over that are there already: of the older service, by hand, or of another OWNER_ID
+    #[command(
+        override_usage = "cs-powerdns adopt [OPTIONS] <NAME...|--all|--from-cs-mapping|--from-owner <ID>>"
+    )]
     Adopt(AdoptArgs),
     /// Put what stands at these names on hold: nothing is written for these claims until they end
+    #[command(override_usage = "cs-powerdns release [OPTIONS] <NAME>...")]
     Release(ReleaseArgs),
     /// Delete everything of this OWNER_ID that is still as it was written, and end its entries
     Purge(PurgeArgs),

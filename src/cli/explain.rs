@@ -1,6 +1,6 @@
 //! `explain`: why a name has, or has not, or no longer has, a record.
 
-use super::{Exit, ExplainArgs, services};
+use super::{Exit, ExplainArgs, Progress, services};
 use crate::{
     config::Config,
     reconcile::{self, Aim},
@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use std::io::{Write, stderr, stdout};
 
 /// Prints the whole decision: asks the controller that runs, or reads the servers.
-pub async fn explain(config: &Config, args: &ExplainArgs) -> Result<Exit> {
+pub async fn explain(config: &Config, args: &ExplainArgs, progress: &Progress) -> Result<Exit> {
     let listen = config.http_listen;
     // Not eprintln: it panics where standard error is closed.
     let told = if let Some(told) = reconcile::ask(listen, &config.owner, &args.about).await {
@@ -23,7 +23,8 @@ pub async fn explain(config: &Config, args: &ExplainArgs) -> Result<Exit> {
         );
         let mut services = services(config, Aim::Plan);
         services.engine.explain = Some(args.about.clone());
-        supervise::once(services).await?.explanation.context("the pass ended without an explanation")?
+        let report = progress.watch(|metrics| supervise::once(services, metrics)).await?;
+        report.explanation.context("the pass ended without an explanation")?
     };
     let mut out = stdout().lock();
     if args.json {

@@ -1,15 +1,20 @@
 //! From arguments to an exit code.
 
 use super::{
-    Cli, Exit, PlanArgs, SyncArgs, Verb, adopt, approve, check, explain, health, plan, purge, rebind,
-    release, run, schema, sync,
+    Cli, Exit, PlanArgs, Progress, SyncArgs, Verb, adopt, approve, check, explain, health, plan, purge,
+    rebind, release, run, schema, sync,
 };
-use crate::config::{Config, LogFormat, Logging, near_misses};
+use crate::{
+    cloudstack::ApiError,
+    config::{Config, LogFormat, Logging, near_misses},
+    powerdns::DbError,
+};
+use anstream::{AutoStream, ColorChoice};
 use anyhow::Result;
 use clap::Parser;
 use std::{
     ffi::OsString,
-    io::{IsTerminal, Write, stderr},
+    io::{Write, stderr},
     process::ExitCode,
 };
 
@@ -37,6 +42,7 @@ pub async fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 async fn answer(cli: Cli) -> Result<Exit> {
     let verb = cli.verb();
+    let progress = Progress::new();
     if verb == Verb::Schema {
         // The tables can be asked for before anything else is configured.
         return schema::schema(&Config::load(&cli.given)).await;
@@ -50,7 +56,7 @@ async fn answer(cli: Cli) -> Result<Exit> {
     if let Verb::Check(args) = &verb {
         // What is wrong with the configuration is the first thing that it tells.
         if let Ok(logging) = Logging::load(&cli.given) {
-            start_log(&logging);
+            start_log(&logging, &progress);
         }
         return check::check(Config::load(&cli.given), &near, args).await;
     }
@@ -60,21 +66,21 @@ async fn answer(cli: Cli) -> Result<Exit> {
             let _ = writeln!(stderr(), "warning: {warning}");
         }
     })?;
-    start_log(&Logging::load(&cli.given)?);
+    start_log(&Logging::load(&cli.given)?, &progress);
     for warning in config.warnings.iter().chain(&near) {
         tracing::warn!("{warning}");
     }
     match verb {
         Verb::Run => run::run(&config).await,
-        Verb::Plan(args) => plan::plan(&config, &args).await,
-        Verb::Sync(SyncArgs { dry_run: true }) => plan::plan(&config, &PlanArgs::default()).await,
-        Verb::Sync(SyncArgs { dry_run: false }) => sync::sync(&config).await,
-        Verb::Approve(args) => approve::approve(&config, &args).await,
-        Verb::Adopt(args) => adopt::adopt(&config, &args).await,
+        Verb::Plan(args) => plan::plan(&config, &args, &progress).await,
+        Verb::Sync(SyncArgs { dry_run: true }) => plan::plan(&config, &PlanArgs::default(), &progress).await,
+        Verb::Sync(SyncArgs { dry_run: false }) => sync::sync(&config, &progress).await,
+        Verb::Approve(args) => approve::approve(&config, &args, &progress).await,
+        Verb::Adopt(args) => adopt::adopt(&config, &args, &progress).await,
         Verb::Release(args) => release::release(&config, &args).await,
         Verb::Purge(args) => purge::purge(&config, &args).await,
         Verb::Rebind(args) => rebind::rebind(&config, &args).await,
-        Verb::Explain(args) => explain::explain(&config, &args).await,
+        Verb::Explain(args) => explain::explain(&config, &args, &progress).await,
         Verb::Check(args) => check::check(Ok(config), &near, &args).await,
         Verb::Health(args) => health::health(&cli.given, &args).await,
         Verb::Schema => schema::schema(&Ok(config)).await,
@@ -82,25 +88,47 @@ async fn answer(cli: Cli) -> Result<Exit> {
 }
 
 /// Logs to standard error: standard output belongs to what a verb prints.
-fn start_log(logging: &Logging) {
+fn start_log(logging: &Logging, progress: &Progress) {
     let filter = tracing_subscriber::EnvFilter::new(&logging.filter);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    let progress = progress.clone();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || progress.log());
     // A second call in one process (tests) keeps the first one's log.
     let _ = match logging.format {
-        LogFormat::Text => builder.with_ansi(stderr().is_terminal()).try_init(),
+        LogFormat::Text => {
+            // A terminal that wants colours: neither NO_COLOR nor TERM=dumb.
+            let colours = AutoStream::choice(&stderr()) != ColorChoice::Never;
+            builder.with_ansi(colours).try_init()
+        }
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
 }
 
-/// The error and its causes, a line each.
+/// The error and its causes, a line each, and what to do.
 fn chain(error: &anyhow::Error) -> String {
     let mut text = format!("error: {error}\n");
     for cause in error.chain().skip(1) {
-        text.push_str("caused by: ");
-        text.push_str(&cause.to_string());
+        let words = cause.to_string();
+        // Some crates' Display has the source inside.
+        if !text.contains(&words) {
+            text.push_str("caused by: ");
+            text.push_str(&words);
+            text.push('\n');
+        }
+    }
+    for remedy in error.chain().filter_map(remedy) {
+        text.push_str("-> ");
+        text.push_str(&remedy);
         text.push('\n');
     }
     text
+}
+
+/// What to do about a server's error, as `check` says it.
+fn remedy(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let api = error.downcast_ref::<ApiError>().and_then(ApiError::remedy).map(str::to_owned);
+    let database =
+        error.downcast_ref::<DbError>().filter(|error| error.is_of_the_server()).map(DbError::remedy);
+    api.or(database)
 }
 
 #[cfg(test)]

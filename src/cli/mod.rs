@@ -13,12 +13,15 @@ mod explain;
 mod health;
 mod main_with;
 mod plan;
+mod plan_json;
+mod progress;
 mod purge;
 mod rebind;
 mod release;
 mod run;
 mod schema;
 mod services;
+mod show;
 mod sync;
 
 pub use args::{
@@ -27,4 +30,5 @@ pub use args::{
 };
 pub use exit::Exit;
 pub use main_with::main_with;
+use progress::Progress;
 use services::services;

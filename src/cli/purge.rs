@@ -1,6 +1,6 @@
 //! `purge`: takes back everything that was written, as far as it is still as it was written.
 
-use super::{Exit, PurgeArgs};
+use super::{Exit, PurgeArgs, show::show};
 use crate::{
     config::Config,
     model::Entry,
@@ -24,7 +24,7 @@ pub async fn purge(config: &Config, args: &PurgeArgs) -> Result<Exit> {
     let purged = supervise::purge(&powerdns, config.web_settings().as_ref(), &what, args.dry_run).await?;
     let mut out = stdout().lock();
     if args.dry_run {
-        writeln!(out, "{}", purged.plan)?;
+        show(&mut anstream::AutoStream::auto(&mut out), &purged.plan)?;
     }
     list(&mut out, "rows that an operator has edited stay, and are his from now on", &purged.left)?;
     list(&mut out, "rows that may not be touched stay, with their entries", &purged.kept)?;

@@ -1,13 +1,14 @@
 //! `sync`: one full pass, then exit.
 
-use super::{Exit, services};
+use super::{Exit, Progress, services};
 use crate::{config::Config, plan::held_line, reconcile::Aim, supervise};
 use anyhow::Result;
 use std::io::{Write, stdout};
 
 /// Does one pass and prints what it did.
-pub async fn sync(config: &Config) -> Result<Exit> {
-    let report = supervise::once(services(config, Aim::Converge)).await?;
+pub async fn sync(config: &Config, progress: &Progress) -> Result<Exit> {
+    let services = services(config, Aim::Converge);
+    let report = progress.watch(|metrics| supervise::once(services, metrics)).await?;
     let mut out = stdout().lock();
     writeln!(
         out,

@@ -135,16 +135,11 @@ impl Client {
                 format!("it refuses the credentials ({text})"),
                 "check CS_API_KEY and CS_SECRET_KEY, that their user is enabled, and the clocks of both machines",
             ),
-            Ok(Err(error @ ApiError::Tls { .. })) => {
-                (chain(&error), "name its certificate authority in CS_CA_FILE")
+            Ok(Err(error)) => {
+                let other =
+                    "is CS_ENDPOINT right, does the management server run, and may this machine reach it?";
+                (chain(&error), error.remedy().unwrap_or(other))
             }
-            Ok(Err(error @ (ApiError::Status { .. } | ApiError::BadBody { .. }))) => {
-                (chain(&error), "is CS_ENDPOINT the API's whole URL, https://host/client/api?")
-            }
-            Ok(Err(error)) => (
-                chain(&error),
-                "is CS_ENDPOINT right, does the management server run, and may this machine reach it?",
-            ),
             _ => (
                 format!("no answer within {} s", PATIENCE.as_secs()),
                 "look at the management server and the network between",

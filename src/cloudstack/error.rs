@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// The endpoint is no URL that can be called.
-    #[error("the API endpoint is not usable: {why}; give the whole URL, https://host/client/api")]
+    #[error("CS_ENDPOINT is not usable: {why}; give the whole URL, https://host/client/api")]
     Endpoint {
         /// What is wrong with it.
         why: &'static str,
@@ -34,7 +34,7 @@ pub enum ApiError {
     },
     /// 401: key, secret, clock or a disabled user.
     #[error(
-        "{command}: CloudStack refuses the credentials ({text}); check API key and secret key, that the \
+        "{command}: CloudStack refuses the credentials ({text}); check CS_API_KEY and CS_SECRET_KEY, that their \
          user is enabled, and that this machine's clock is right to a few minutes"
     )]
     Unauthorized {
@@ -97,7 +97,7 @@ pub enum ApiError {
         text: String,
     },
     /// Any other status.
-    #[error("{command}: unexpected answer, status {status} ({text}); is the endpoint the API's whole URL?")]
+    #[error("{command}: unexpected answer, status {status}{}", said(text))]
     Status {
         /// The API command.
         command: &'static str,
@@ -107,7 +107,7 @@ pub enum ApiError {
         text: String,
     },
     /// No answer within the time-out.
-    #[error("{command}: no answer within the time-out")]
+    #[error("{command}: no answer within the time-out (CS_TIMEOUT)")]
     Timeout {
         /// The API command.
         command: &'static str,
@@ -115,7 +115,7 @@ pub enum ApiError {
         source: reqwest::Error,
     },
     /// No connection.
-    #[error("{command}: cannot connect to the API")]
+    #[error("{command}: cannot connect to the API (CS_ENDPOINT)")]
     Connect {
         /// The API command.
         command: &'static str,
@@ -123,7 +123,7 @@ pub enum ApiError {
         source: reqwest::Error,
     },
     /// The TLS handshake failed.
-    #[error("{command}: TLS with the API failed; a private CA is named by the CA file setting")]
+    #[error("{command}: TLS with the API failed (CS_ENDPOINT)")]
     Tls {
         /// The API command.
         command: &'static str,
@@ -163,7 +163,30 @@ pub enum ApiError {
     Abandoned,
 }
 
+/// The server's words in parentheses, if it had any.
+fn said(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(" ({text})") }
+}
+
 impl ApiError {
+    /// What to do about it, where its own words do not say so.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Tls { .. } => Some(
+                "does CS_ENDPOINT's port speak https, with a certificate for the name in it? Name a private \
+                 authority in CS_CA_FILE",
+            ),
+            Self::Status { .. } | Self::BadBody { .. } => {
+                Some("is CS_ENDPOINT the API's whole URL, https://host/client/api?")
+            }
+            Self::Timeout { .. } => Some("look at the management server, or raise CS_TIMEOUT"),
+            Self::Connect { .. } | Self::Broken { .. } | Self::Unavailable { .. } => {
+                Some("is CS_ENDPOINT right, does the management server run, and may this machine reach it?")
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the same call may succeed later without anybody doing something.
     pub fn is_transient(&self) -> bool {
         match self {

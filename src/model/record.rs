@@ -217,6 +217,8 @@ pub struct Entry {
 pub struct OwnedRow {
     row: Row,
     entry_zone: ZoneId,
+    vm: VmId,
+    kind: Kind,
 }
 
 impl OwnedRow {
@@ -224,7 +226,7 @@ impl OwnedRow {
     /// zones' equality is the caller's: zones are matched by name, and ids may have changed.
     pub fn prove(entry: &Entry, row: &Row) -> Option<Self> {
         (entry.name == row.name && entry.rtype == row.rtype && entry.content == row.content && !row.disabled)
-            .then(|| Self { row: row.clone(), entry_zone: entry.zone })
+            .then(|| Self { row: row.clone(), entry_zone: entry.zone, vm: entry.vm, kind: entry.kind })
     }
 
     /// The row as the plan saw it.
@@ -235,6 +237,16 @@ impl OwnedRow {
     /// The zone id that the entry carries.
     pub fn entry_zone(&self) -> ZoneId {
         self.entry_zone
+    }
+
+    /// The VM for which it was written.
+    pub fn vm(&self) -> VmId {
+        self.vm
+    }
+
+    /// By which rule it was written.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 }
 

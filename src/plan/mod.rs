@@ -56,5 +56,5 @@ pub use purge::{Purge, PurgeState, purge};
 pub use refusals::{Cause, Refusal, Refusals, Refused};
 pub use release::release;
 pub use remedy::tell_claims;
-pub use render::{Line, Plan, Sign, held_line};
+pub use render::{Before, Counts, Line, Plan, Sign, held_line};
 pub use state::{Decision, Insert, Losses, Mode, NameState, Settings, Standing};

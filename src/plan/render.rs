@@ -1,18 +1,24 @@
-//! How a plan reads: the same lines for `plan`, for the log and, as JSON, for programs.
+//! How a plan reads: the same lines for `plan`, `purge --dry-run`, `explain` and, as JSON, for programs.
 
-use super::{refusals::Refusals, state::Decision};
-use crate::model::{HeldSet, OwnerName, Row, Ttl, Zones};
-use std::{collections::BTreeMap, fmt};
+use super::{
+    refusals::Refusals,
+    state::{Decision, Insert},
+};
+use crate::model::{HeldSet, Kind, OwnedRow, OwnerName, Row, Ttl, VmId, Zones};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+};
 
-/// What happens to a row.
+/// What happens to a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sign {
     /// It goes.
     Delete,
     /// It comes.
-    Insert,
-    /// It gets another TTL.
-    Retime,
+    Add,
+    /// It gets another content, another TTL, or both.
+    Change,
     /// It would go, and is held back.
     Hold,
 }
@@ -21,8 +27,8 @@ impl Sign {
     fn as_str(self) -> &'static str {
         match self {
             Self::Delete => "-",
-            Self::Insert => "+",
-            Self::Retime => "~",
+            Self::Add => "+",
+            Self::Change => "~",
             Self::Hold => "!",
         }
     }
@@ -31,11 +37,22 @@ impl Sign {
     pub fn word(self) -> &'static str {
         match self {
             Self::Delete => "delete",
-            Self::Insert => "insert",
-            Self::Retime => "retime",
+            Self::Add => "add",
+            Self::Change => "change",
             Self::Hold => "hold",
         }
     }
+}
+
+/// A record before its change.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Before {
+    /// Its content.
+    pub content: String,
+    /// Its TTL; none where it had none of its own.
+    pub ttl: Option<Ttl>,
+    /// The VM that had it.
+    pub vm: VmId,
 }
 
 /// One change, as people read it.
@@ -49,25 +66,61 @@ pub struct Line {
     pub rtype: String,
     /// What happens.
     pub sign: Sign,
-    /// The content.
+    /// The content; of a change, the one that it gets.
     pub content: String,
-    /// The TTL afterwards.
+    /// The TTL; of a change, the one that it gets.
     pub ttl: Ttl,
-    /// Whose claim, and why.
-    pub why: String,
+    /// What a change starts from.
+    pub before: Option<Before>,
+    /// Why it goes or changes; empty where the rule says it all.
+    pub why: &'static str,
+    /// The VM that has it, or had it.
+    pub vm: VmId,
+    /// By which rule.
+    pub kind: Kind,
     /// The held set that it is in.
     pub set: Option<HeldSet>,
 }
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, rtype, sign, content, ttl, why, set, .. } = self;
-        write!(f, "{} {name} {} {rtype} {content}  (", sign.as_str(), ttl.0)?;
+        let Self { name, rtype, sign, content, ttl, before, why, vm, kind, set, .. } = self;
+        write!(f, "{} {name} ", sign.as_str())?;
+        match before {
+            Some(Before { ttl: was, .. }) if *was != Some(*ttl) => {
+                write!(f, "{} -> ", was.map_or_else(|| "no TTL".to_owned(), |was| was.0.to_string()))?;
+            }
+            _ => {}
+        }
+        write!(f, "{} {rtype} ", ttl.0)?;
+        match before {
+            Some(Before { content: was, .. }) if was != content => write!(f, "{was} -> ")?,
+            _ => {}
+        }
+        write!(f, "{content}  (")?;
         if let Some(set) = set {
             write!(f, "held, {set}: ")?;
         }
-        write!(f, "{why})")
+        if !why.is_empty() {
+            write!(f, "{why}; ")?;
+        }
+        write!(f, "{kind} of VM {vm}")?;
+        match before {
+            Some(Before { vm: was, .. }) if was != vm => write!(f, ", was VM {was}'s)"),
+            _ => f.write_str(")"),
+        }
     }
+}
+
+/// How many records a plan would add, change and delete.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Added.
+    pub add: usize,
+    /// Changed in place.
+    pub change: usize,
+    /// Deleted.
+    pub delete: usize,
 }
 
 /// A whole plan. A name that is decided again replaces what was planned for it.
@@ -76,6 +129,8 @@ pub struct Plan {
     names: BTreeMap<OwnerName, Vec<Line>>,
     /// The held sets with their records, the largest first.
     pub held: Vec<(HeldSet, u64)>,
+    /// How many claims rows of others keep from being served.
+    pub blocked: u64,
     /// What is wanted and not written.
     pub refusals: Refusals,
 }
@@ -84,39 +139,7 @@ impl Plan {
     /// Takes in the decision on one name.
     pub fn add(&mut self, name: &OwnerName, decision: &Decision, zones: &Zones) {
         self.refusals.decided(name, decision, zones);
-        let zone = |id| zones.with_id(id).map_or_else(|| format!("zone {id}"), |zone| zone.name.to_string());
-        let line = |sign, row: &Row, ttl: Ttl, why: String| Line {
-            zone: zone(row.zone),
-            name: name.clone(),
-            rtype: row.rtype.to_string(),
-            sign,
-            content: row.content.to_string(),
-            ttl,
-            why,
-            set: None,
-        };
-        let stands = |row: &Row| row.ttl.unwrap_or(Ttl(0));
-        let mut lines: Vec<Line> = (decision.deletes.iter())
-            .map(|(owned, why)| line(Sign::Delete, owned.row(), stands(owned.row()), (*why).to_owned()))
-            .collect();
-        lines.extend(decision.held.iter().map(|loss| {
-            let row = loss.owned.row();
-            Line { set: loss.set, ..line(Sign::Hold, row, stands(row), loss.why.to_owned()) }
-        }));
-        lines.extend(decision.retimes.iter().map(|(owned, ttl)| {
-            let was = owned.row().ttl.map_or(0, |ttl| ttl.0);
-            line(Sign::Retime, owned.row(), *ttl, format!("TTL was {was}"))
-        }));
-        lines.extend(decision.inserts.iter().map(|row| Line {
-            zone: zone(row.zone),
-            name: name.clone(),
-            rtype: row.rtype.to_string(),
-            sign: Sign::Insert,
-            content: row.content.to_string(),
-            ttl: row.ttl,
-            why: format!("{} of VM {}", row.kind, row.vm),
-            set: None,
-        }));
+        let lines = lines(name, decision, zones);
         if lines.is_empty() {
             self.names.remove(name);
         } else {
@@ -136,33 +159,104 @@ impl Plan {
         self.names.is_empty() && self.held.is_empty()
     }
 
-    /// How many rows would be inserted, deleted and re-timed.
-    pub fn counts(&self) -> [usize; 3] {
+    /// How many records would be added, changed and deleted.
+    pub fn counts(&self) -> Counts {
         let count = |sign| self.names.values().flatten().filter(|line| line.sign == sign).count();
-        [count(Sign::Insert), count(Sign::Delete), count(Sign::Retime)]
+        Counts { add: count(Sign::Add), change: count(Sign::Change), delete: count(Sign::Delete) }
+    }
+
+    /// How many records are held back.
+    pub fn held_records(&self) -> u64 {
+        self.held.iter().map(|(_, records)| records).sum()
+    }
+
+    /// All of it in a line.
+    pub fn summary(&self) -> String {
+        let Counts { add, change, delete } = self.counts();
+        let mut line = match add + change + delete {
+            0 => "Plan: nothing to change".to_owned(),
+            _ => format!("Plan: {add} to add, {change} to change, {delete} to delete"),
+        };
+        for (count, word) in [(self.held_records(), "held"), (self.blocked, "blocked")] {
+            if count > 0 {
+                // Writing to a String does not fail.
+                let _ = write!(line, "; {count} {word}");
+            }
+        }
+        line
     }
 }
 
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut zone = "";
-        for line in self.lines() {
-            if line.zone != zone {
-                zone = &line.zone;
-                writeln!(f, "{zone}:")?;
-            }
-            writeln!(f, "  {line}")?;
+/// What a decision comes to. Where a record goes and another one of its type comes, that is a change: of the
+/// same VM, or, except in a group, whose members are records of their own, of the VM that has the name now.
+fn lines(name: &OwnerName, decision: &Decision, zones: &Zones) -> Vec<Line> {
+    let zone = |id| zones.with_id(id).map_or_else(|| format!("zone {id}"), |zone| zone.name.to_string());
+    let stood = |sign, owned: &OwnedRow, why| {
+        let row = owned.row();
+        Line {
+            zone: zone(row.zone),
+            name: name.clone(),
+            rtype: row.rtype.to_string(),
+            sign,
+            content: row.content.to_string(),
+            ttl: row.ttl.unwrap_or(Ttl(0)),
+            before: None,
+            why,
+            vm: owned.vm(),
+            kind: owned.kind(),
+            set: None,
         }
-        let [inserts, deletes, retimes] = self.counts();
-        write!(f, "{inserts} to insert, {deletes} to delete, {retimes} to give another TTL")?;
-        for (set, records) in &self.held {
-            write!(f, "\n{}", held_line(*set, *records))?;
+    };
+    let comes = |row: &Insert| Line {
+        zone: zone(row.zone),
+        name: name.clone(),
+        rtype: row.rtype.to_string(),
+        sign: Sign::Add,
+        content: row.content.to_string(),
+        ttl: row.ttl,
+        before: None,
+        why: "",
+        vm: row.vm,
+        kind: row.kind,
+        set: None,
+    };
+    let before = |row: &Row, vm| Before { content: row.content.to_string(), ttl: row.ttl, vm };
+    let mut goes: Vec<&(OwnedRow, &'static str)> = decision.deletes.iter().collect();
+    let mut lines: Vec<Line> = decision.inserts.iter().map(comes).collect();
+    lines.sort();
+    for same_vm in [true, false] {
+        for line in lines.iter_mut().filter(|line| line.sign == Sign::Add) {
+            let replaces = |(owned, _): &&(OwnedRow, &'static str)| {
+                let row = owned.row();
+                let heir = if same_vm {
+                    (owned.vm(), owned.kind()) == (line.vm, line.kind)
+                } else {
+                    line.kind != Kind::Group && owned.kind() != Kind::Group
+                };
+                heir && zone(row.zone) == line.zone && row.rtype.to_string() == line.rtype
+            };
+            let Some(at) = goes.iter().position(replaces) else { continue };
+            let (owned, why) = goes.remove(at);
+            let before = Some(before(owned.row(), owned.vm()));
+            *line = Line { sign: Sign::Change, before, why, ..line.clone() };
         }
-        Ok(())
     }
+    lines.extend(goes.into_iter().map(|(owned, why)| stood(Sign::Delete, owned, why)));
+    lines.extend(decision.retimes.iter().map(|(owned, ttl)| {
+        let before = Some(before(owned.row(), owned.vm()));
+        Line { ttl: *ttl, before, ..stood(Sign::Change, owned, "another TTL") }
+    }));
+    lines.extend(
+        (decision.held.iter()).map(|loss| Line { set: loss.set, ..stood(Sign::Hold, &loss.owned, loss.why) }),
+    );
+    lines
 }
 
 /// What `plan` and `sync` say of a held set. The words are a contract (design 10).
 pub fn held_line(set: HeldSet, records: u64) -> String {
     format!("held: {records} records; to let them through: cs-powerdns approve {set}")
 }
+
+#[cfg(test)]
+#[path = "render_test.rs"]
+mod tests;

@@ -30,7 +30,7 @@ impl Database {
         let mut checked = Checked::default();
         // What was found before an error stays.
         if let Err(error) = self.look(&mut checked).await {
-            checked.findings.push(Finding::error(TOPIC, chain(&error), self.remedy(&error)));
+            checked.findings.push(Finding::error(TOPIC, chain(&error), error.remedy()));
             checked.readable = false;
         }
         checked
@@ -52,27 +52,6 @@ impl Database {
             findings.extend(tables(&mut session).await?);
         }
         Ok(())
-    }
-
-    /// What to do about a server that cannot be used.
-    fn remedy(&self, error: &DbError) -> String {
-        let settings = self.settings();
-        match error.code() {
-            Some(1045 | 1698) => {
-                "check MYSQL_PDNS_USER and MYSQL_PDNS_PASSWORD, and from which hosts that user may come"
-                    .into()
-            }
-            Some(1044 | 1049) => {
-                "check MYSQL_PDNS_NAME, and run what `cs-powerdns schema` prints as an administrator".into()
-            }
-            _ => match error {
-                DbError::Connect { .. } | DbError::Timeout { .. } => format!(
-                    "check MYSQL_PDNS_HOST, MYSQL_PDNS_PORT and MYSQL_PDNS_TLS, and whether {} listens for this machine",
-                    settings.server()
-                ),
-                _ => "run what `cs-powerdns schema` prints as an administrator".into(),
-            },
-        }
     }
 
     fn version(&self, variables: &Variables) -> Finding {

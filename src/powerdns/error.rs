@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
     /// No connection, or none that may log in.
-    #[error("cannot connect to MySQL at {server}")]
+    #[error("cannot connect to MySQL at {server} (MYSQL_PDNS_*)")]
     Connect {
         /// `host:port`.
         server: String,
@@ -116,6 +116,32 @@ impl DbError {
             | Self::NotPowerDns { .. }
             | Self::AuditStopped => false,
         }
+    }
+
+    /// What to do about a server that cannot be used.
+    pub fn remedy(&self) -> String {
+        match (self.code(), self) {
+            (Some(1045 | 1698), _) => {
+                "check MYSQL_PDNS_USER and MYSQL_PDNS_PASSWORD, and from which hosts that user may come"
+                    .into()
+            }
+            (Some(1044 | 1049), _) => {
+                "check MYSQL_PDNS_NAME, and run what `cs-powerdns schema` prints as an administrator".into()
+            }
+            (_, Self::Connect { server, .. } | Self::Timeout { server, .. }) => format!(
+                "check MYSQL_PDNS_HOST, MYSQL_PDNS_PORT and MYSQL_PDNS_TLS, and whether {server} listens for this machine"
+            ),
+            (Some(1109 | 1146), _) | (_, Self::NotPowerDns { .. }) => {
+                "is MYSQL_PDNS_NAME PowerDNS's database?".into()
+            }
+            _ => "run what `cs-powerdns schema` prints as an administrator".into(),
+        }
+    }
+
+    /// Whether somebody can do something about it that its own words do not say.
+    pub fn is_of_the_server(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Timeout { .. } | Self::NotPowerDns { .. })
+            || matches!(self.code(), Some(1044 | 1049 | 1109 | 1146))
     }
 
     /// The server's error number, if the server answered with one.

@@ -271,6 +271,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
             if self.may_settle() {
                 let worked = self.settle_some().await?;
                 if worked {
+                    self.gauge();
                     continue;
                 }
                 if self.settle_losses().await? {

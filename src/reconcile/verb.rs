@@ -16,7 +16,9 @@ pub enum VerbError {
     )]
     NoOwner(String),
     /// There is no such zone.
-    #[error("PowerDNS has no zone {0} with an enabled SOA in this database")]
+    #[error(
+        "PowerDNS has no zone {0} with an enabled SOA in this database: correct the name, or MYSQL_PDNS_NAME"
+    )]
     NoZone(String),
     /// The lease is somebody else's by now.
     #[error("the lease of this owner id went to another process: nothing more was written")]

@@ -238,7 +238,7 @@ impl Complaints {
         }
         self.last = Some(Instant::now());
         let muted = std::mem::take(&mut self.muted);
-        tracing::warn!(error = %err, muted, "Kafka reports an error; the consumer goes on");
+        tracing::warn!(error = %err, muted, "Kafka reports an error: is KAFKA_BOOTSTRAP right, and KAFKA_TOPIC there? `cs-powerdns check` looks. It goes on, and changes show with each resync");
     }
 }
 

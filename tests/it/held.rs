@@ -112,7 +112,7 @@ async fn the_hash_that_plan_shows_is_the_one_that_sync_stores_and_run_shows() {
     let plan = once(&lab, &["plan"], &[]).await;
     ended(&plan, 2);
     let shown = hash(&plan, 21);
-    let line = format!("! vm1.domain.com 60 A 198.51.0.2  (held, {shown}: its VM is gone)");
+    let line = format!("! vm1.domain.com 60 A 198.51.0.2  (held, {shown}: its VM is gone; name of VM ");
     assert!(plan.stdout.contains(&line), "no `{line}` in\n{}", plan.stdout);
     let json = once(&lab, &["plan", "--json"], &[]).await;
     ended(&json, 2);

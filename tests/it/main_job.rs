@@ -57,19 +57,19 @@ async fn a_plan_shows_what_sync_would_do_and_writes_nothing() {
         "domain.com:",
         "+ web.domain.com 60 A 192.0.2.10",
         "+ 10.2.0.192.in-addr.arpa 60 PTR web.domain.com",
-        "2 to insert, 0 to delete, 0 to give another TTL",
+        "Plan: 2 to add, 0 to change, 0 to delete\n",
         "rows that no VM explains: 1\n  mail.domain.com A 192.0.2.99",
     ] {
         assert!(plan.stdout.contains(line), "{line} is not in\n{}", plan.stdout);
     }
     let json = once(&lab, &["plan", "--json"], &[]).await;
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
-    assert_eq!(json["summary"]["insert"], 2);
+    assert_eq!(json["summary"]["add"], 2);
     assert_eq!(json["changes"][1]["name"], "web.domain.com");
     assert_eq!(lab.db.rows_of_zone("domain.com").await.unwrap().len(), before.len(), "plan wrote");
     let tables: Vec<String> = lab.db.query("SHOW TABLES LIKE 'cs_powerdns%'").await.unwrap();
     assert_eq!(tables, Vec::<String>::new(), "plan made tables");
     sync(&lab, &[]).await;
     let plan = once(&lab, &["plan"], &[]).await;
-    assert_eq!((plan.code, plan.stdout.trim()), (0, "0 to insert, 0 to delete, 0 to give another TTL"));
+    assert_eq!((plan.code, plan.stdout.trim()), (0, "Plan: nothing to change"));
 }

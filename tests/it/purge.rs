@@ -60,7 +60,7 @@ async fn after_a_purge_each_zone_is_as_before_the_first_run_but_for_its_serial()
     let dry = once(&lab, &["purge", "--dry-run"], &[]).await;
     ended(&dry, 2);
     assert!(dry.stdout.contains("would delete 1500 rows in 3 zones and end 1500 entries"), "{}", dry.stdout);
-    assert!(dry.stdout.contains("- vm1.domain.com 60 A 192.0.2.1  (purged)"), "{}", dry.stdout);
+    assert!(dry.stdout.contains("- vm1.domain.com 60 A 192.0.2.1  (purged; name of VM "), "{}", dry.stdout);
     assert_eq!(entries(&lab).await, 1500);
 
     let output = once(&lab, &["purge"], &[]).await;
