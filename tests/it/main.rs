@@ -43,6 +43,7 @@ mod migration;
 mod modes;
 mod older_service;
 mod outages;
+mod outages_broker;
 mod ownership;
 mod powerdns_room;
 mod purge;
