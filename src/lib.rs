@@ -45,7 +45,8 @@
 //! 8. *One bad VM, zone or event never stops the rest*: `bad_events`, `bad_api`.
 //! 9. *It tells the truth*: `lease`, `observe::health`, `check`, `explain_verb`; and PowerDNS's caches do within a
 //!    second: `flush`, `powerdns::flush`.
-//! 10. *At most one writer per owner id*: `lease`, `instances`, `powerdns_room`, `faults`; on a cluster, `galera`.
+//! 10. *At most one writer per owner id*: `lease`, `instances`, `clocks`, `powerdns_room`, `faults`; on a
+//!     cluster, `galera`.
 //!
 //! All of them but 9, whole passes long and in random histories, with other writers between every two
 //! statements: `reconcile::simulation`.

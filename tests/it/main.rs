@@ -10,6 +10,7 @@ mod check;
 mod check_database;
 mod check_support;
 mod check_zones;
+mod clocks;
 mod contention;
 mod crowd;
 mod deep_names;
