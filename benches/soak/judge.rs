@@ -2,7 +2,7 @@
 
 use crate::{
     book::{Book, GROUP_TTL, Line},
-    town::{COMMON, Town},
+    town::{COMMON, REVERSE, Town},
 };
 use anyhow::Result;
 use std::{
@@ -48,6 +48,10 @@ fn record(address: &IpAddr) -> (String, String) {
     (if address.is_ipv4() { "A" } else { "AAAA" }.to_owned(), address.to_string())
 }
 
+fn is_reverse(name: &str) -> bool {
+    REVERSE.iter().any(|zone| name.ends_with(zone))
+}
+
 fn reverse(address: IpAddr) -> String {
     match address {
         IpAddr::V4(address) => {
@@ -56,9 +60,35 @@ fn reverse(address: IpAddr) -> String {
         }
         IpAddr::V6(address) => {
             let nibbles = address.octets().into_iter().flat_map(|byte| [byte >> 4, byte & 15]).rev();
-            nibbles.map(|nibble| format!("{nibble:x}.")).collect::<String>() + "ip6.arpa"
+            let labels: Vec<String> = nibbles.map(|nibble| format!("{nibble:x}")).collect();
+            format!("{}.ip6.arpa", labels.join("."))
         }
     }
+}
+
+/// Reverse names of living VMs whose address stands at none of their names: a PTR that there was may stay there,
+/// although it points at nothing.
+pub async fn unconfirmed(world: &World, town: &Town, book: &Book) -> Result<BTreeSet<String>> {
+    let rows = book.rows().await?;
+    let standing = standing(&rows);
+    let guests = guests(world, &town.suffixes);
+    let addresses =
+        guests.iter().flat_map(|guest| guest.addresses.iter().map(move |address| (guest, *address)));
+    let none = addresses.filter(|(guest, address)| target(guest, *address, &standing).is_none());
+    Ok(none.map(|(_, address)| reverse(address)).collect())
+}
+
+type Standing<'a> = BTreeSet<(&'a str, &'a str)>;
+
+/// Names and contents of all enabled rows.
+fn standing(rows: &BTreeMap<i64, Line>) -> Standing<'_> {
+    rows.values().filter(|line| !line.4).map(|line| (line.0.as_str(), line.2.as_str())).collect()
+}
+
+/// The first of a VM's names at which an address of it stands.
+fn target<'a>(guest: &'a Guest, address: IpAddr, standing: &Standing<'_>) -> Option<&'a str> {
+    let text = address.to_string();
+    guest.names.iter().map(String::as_str).find(|name| standing.contains(&(*name, text.as_str())))
 }
 
 /// Where the tables are not what they must be.
@@ -94,7 +124,7 @@ pub async fn complaints(world: &World, town: &Town, book: &Book) -> Result<Vec<S
         }
     }
     let taken: BTreeSet<&str> = book.foreign.values().map(|line| line.0.as_str()).collect();
-    let forward = ours.iter().filter(|(name, _)| !name.ends_with(".arpa"));
+    let forward = ours.iter().filter(|(name, _)| !is_reverse(name));
     let all: BTreeSet<&str> =
         forward.map(|(name, _)| *name).chain(names.keys().chain(groups.keys()).copied()).collect();
     for name in all.into_iter().filter(|name| !book.edits.contains_key(*name)) {
@@ -120,22 +150,21 @@ pub async fn complaints(world: &World, town: &Town, book: &Book) -> Result<Vec<S
             wrongs.push(format!("{name}: twice, of a wrong TTL, or disabled: {lines:?}"));
         }
     }
-    let standing: BTreeSet<(&str, &str)> =
-        rows.values().filter(|line| !line.4).map(|line| (line.0.as_str(), line.2.as_str())).collect();
+    let standing = standing(&rows);
     let mut pointed = BTreeSet::new();
     for guest in &guests {
         for address in &guest.addresses {
-            let (from, text) = (reverse(*address), address.to_string());
+            let from = reverse(*address);
             let found: Vec<&str> = at(&from).iter().map(|line| line.2.as_str()).collect();
-            let target = guest.names.iter().find(|name| standing.contains(&(name.as_str(), text.as_str())));
+            let target = target(guest, *address, &standing);
             // Where the address stands nowhere, a PTR that there was may stay.
-            if target.map_or(found.len() > 1, |target| found != [target.as_str()]) {
+            if target.map_or(found.len() > 1, |target| found != [target]) {
                 wrongs.push(format!("{from} points at {found:?}, not {target:?}"));
             }
             pointed.insert(from);
         }
     }
-    let stray = ours.keys().filter(|name| name.ends_with(".arpa") && !pointed.contains(**name));
+    let stray = ours.keys().filter(|name| is_reverse(name) && !pointed.contains(**name));
     wrongs.extend(stray.map(|name| format!("no VM has the address of {name}: {:?}", at(name))));
     wrongs.extend(entries(book).await?);
     Ok(wrongs)

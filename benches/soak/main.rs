@@ -20,7 +20,7 @@ use anyhow::{Context, Result, bail, ensure};
 use book::Book;
 use gauge::Gauge;
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -165,7 +165,8 @@ async fn main() -> Result<()> {
         let code = controller.wait_exit(LIMIT).await?;
         ensure!(code == 0, "it ends with {code}:\n{}", end_of(&controller));
     }
-    wrongs.extend(plan(program, &direct, &book).await?);
+    let unconfirmed = judge::unconfirmed(lab.world(), &town, &book).await?;
+    wrongs.extend(plan(program, &direct, &book, &unconfirmed).await?);
     wrongs.extend(judge::unrectified(&lab, &town, &book).await?);
     for wrong in wrongs.iter().take(30) {
         println!("wrong: {wrong}");
@@ -205,8 +206,13 @@ async fn quiet(world: &World, town: &Town, book: &Book) -> Result<Vec<String>> {
     }
 }
 
-/// What `plan` would do, and rows that no VM explains and no operator.
-async fn plan(program: &str, env: &HashMap<String, String>, book: &Book) -> Result<Vec<String>> {
+/// What `plan` would do, and rows that no VM explains, no operator, and no PTR that was left where it was.
+async fn plan(
+    program: &str,
+    env: &HashMap<String, String>,
+    book: &Book,
+    unconfirmed: &BTreeSet<String>,
+) -> Result<Vec<String>> {
     let plan = run_once(program, &["plan", "--unexplained", "--json"], env).await?;
     let Ok(told) = serde_json::from_str::<serde_json::Value>(&plan.stdout) else {
         bail!("plan ended with {}:\n{}{}", plan.code, plan.stdout, plan.stderr);
@@ -215,7 +221,8 @@ async fn plan(program: &str, env: &HashMap<String, String>, book: &Book) -> Resu
     if plan.code != 0 {
         wrongs.push(format!("plan ended with {}: {:#}", plan.code, told["changes"]));
     }
-    let names = book.names();
+    let mut names = book.names();
+    names.extend(unconfirmed.iter().map(String::as_str));
     for rows in ["unexplained", "left_behind"] {
         let rows = told[rows].as_array().context("plan lists rows")?;
         let others = rows.iter().filter(|row| !row["name"].as_str().is_some_and(|name| names.contains(name)));

@@ -37,6 +37,8 @@ pub struct Town {
     gone: Vec<Living>,
     addresses: VecDeque<usize>,
     named: usize,
+    /// How many live, but for those that only operators touch: as many at the end as at the start.
+    target: usize,
     /// Changes so far.
     pub changes: usize,
 }
@@ -62,13 +64,23 @@ impl Town {
         }
         let addresses = (0..vms * 3).collect();
         let dice = Dice(seed);
-        let (vms_now, gone, named) = (Vec::new(), Vec::new(), 0);
-        let mut town =
-            Self { dice, accounts, suffixes, zones, vms: vms_now, gone, addresses, named, changes: 0 };
+        let (vms_now, gone, named, target) = (Vec::new(), Vec::new(), 0, vms - vms / PETS);
+        let mut town = Self {
+            dice,
+            accounts,
+            suffixes,
+            zones,
+            vms: vms_now,
+            gone,
+            addresses,
+            named,
+            target,
+            changes: 0,
+        };
         for at in 0..vms {
             // Whose names nobody else wants.
             let name = if at < vms / PETS { format!("pet{at}") } else { town.name() };
-            town.create(world, name);
+            town.create(world, &name);
         }
         town.vms.drain(..vms / PETS);
         Ok(town)
@@ -103,9 +115,9 @@ impl Town {
         self.accounts[at].clone()
     }
 
-    fn create(&mut self, world: &World, name: String) {
+    fn create(&mut self, world: &World, name: &str) {
         let (address, account) = (self.address(), self.account());
-        let spec = VmSpec { group: self.group().map(str::to_owned), ..VmSpec::new(&name, &account) };
+        let spec = VmSpec { group: self.group().map(str::to_owned), ..VmSpec::new(name, &account) };
         let id = world.create_vm(spec.v4(&v4(address)).v6(&v6(address)));
         self.vms.push(Living { id, address });
     }
@@ -125,8 +137,14 @@ impl Town {
                 let gone = self.vms.swap_remove(at);
                 world.destroy_vm(&gone.id);
                 self.gone.push(gone);
-                let name = self.name();
-                self.create(&world, name);
+                while self.vms.len() < self.target {
+                    let name = self.name();
+                    self.create(&world, &name);
+                }
+                // Or there would be more of them all the time.
+                while self.gone.len() > 50 {
+                    self.end(&world);
+                }
             }
             3..6 => self.end(&world),
             6..10 => world.rename_vm(&id, &self.name()),
