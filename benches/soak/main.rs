@@ -33,6 +33,9 @@ use town::Town;
 use trouble::Trouble;
 
 const LIMIT: Duration = Duration::from_secs(120);
+/// The last look follows an event after 30 s, the next resync comes within a minute: until then what was read
+/// before may still be written.
+const REST: Duration = Duration::from_secs(75);
 /// For resyncs that failed before, for what only a second one proves, and for a lease to expire.
 const QUIET: Duration = Duration::from_secs(600);
 
@@ -187,9 +190,9 @@ fn churn(world: World, mut town: Town, changes: u32, over: Arc<AtomicBool>) -> s
     })
 }
 
-/// Waits until nothing is wrong; what is then, if it takes too long.
+/// Waits until nothing is wrong any more; what is then, if it takes too long.
 async fn quiet(world: &World, town: &Town, book: &Book) -> Result<Vec<String>> {
-    let (begun, mut told) = (Instant::now(), Instant::now());
+    let (begun, mut told, mut right) = (Instant::now(), Instant::now(), None);
     loop {
         let wrongs = judge::complaints(world, town, book).await?;
         if let Some(first) = wrongs.first()
@@ -198,8 +201,10 @@ async fn quiet(world: &World, town: &Town, book: &Book) -> Result<Vec<String>> {
             println!("{} s later {} things are wrong, as: {first}", begun.elapsed().as_secs(), wrongs.len());
             told = Instant::now();
         }
-        if wrongs.is_empty() || begun.elapsed() > QUIET {
-            println!("{} s later {} things are wrong", begun.elapsed().as_secs(), wrongs.len());
+        let since = if wrongs.is_empty() { *right.get_or_insert_with(Instant::now) } else { Instant::now() };
+        right = right.filter(|_| wrongs.is_empty());
+        if since.elapsed() > REST || begun.elapsed() > QUIET {
+            println!("{} s later {} things are wrong", (since - begun).as_secs(), wrongs.len());
             return Ok(wrongs);
         }
         sleep(Duration::from_secs(2)).await;
