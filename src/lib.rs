@@ -43,9 +43,10 @@
 //! 6. *All or nothing*: `powerdns_room`; whatever fails at whatever point, `faults`, `faults_run`.
 //! 7. *One holder for every name*: `contention`, `frozen`, `desired::rank`, `plan`'s contention tables.
 //! 8. *One bad VM, zone or event never stops the rest*: `bad_events`, `bad_api`.
-//! 9. *It tells the truth*: `lease`, `observe::health`, `check`, `explain_verb`, `explain_places`, `page`; and
-//!    PowerDNS's caches do within a second: `flush`, `powerdns::flush`.
-//! 10. *At most one writer per owner id*: `lease`, `instances`, `powerdns_room`, `faults`; on a cluster, `galera`.
+//! 9. *It tells the truth*: `lease`, `observe::health`, `check`, `explain_verb`, `explain_places`, `page`,
+//!    `metrics`, `logs`; and PowerDNS's caches do within a second: `flush`, `powerdns::flush`.
+//! 10. *At most one writer per owner id*: `lease`, `instances`, `clocks`, `powerdns_room`, `faults`; on a
+//!     cluster, `galera`.
 //!
 //! All of them but 9, whole passes long and in random histories, with other writers between every two
 //! statements: `reconcile::simulation`.

@@ -40,7 +40,25 @@ pub enum Acquire {
         holder: String,
         /// How long until it ends unless it is renewed.
         expires_in: Duration,
+        /// How it was seen.
+        sight: Sight,
     },
+}
+
+/// A lease as somebody has seen it: as long as it looks the same, nobody has renewed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sight {
+    pub(super) epoch: u64,
+    /// When it ends, as the table has it.
+    pub(super) expires_at: String,
+}
+
+impl Sight {
+    /// One that nobody has seen, for tests.
+    #[cfg(test)]
+    pub(crate) fn sample(expires_at: &str) -> Self {
+        Self { epoch: 1, expires_at: expires_at.to_owned() }
+    }
 }
 
 /// The lease as it stands, whoever has it.
@@ -52,6 +70,8 @@ pub struct Standing {
     pub holder: String,
     /// How long until it ends; zero where it has ended.
     pub expires_in: Duration,
+    /// How it looks.
+    pub sight: Sight,
     /// Transactions committed for this owner id so far.
     pub fence: u64,
     /// The cloud that the owner id is bound to.
@@ -85,8 +105,8 @@ pub(super) async fn standing(
     const WHAT: &str = "reading the lease";
     let end = if lock { " FOR UPDATE" } else { "" };
     let sql = format!(
-        "SELECT epoch, holder, TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), expires_at), fence, cloud, \
-         schema_version FROM cs_powerdns_owner WHERE owner_id = ?{end}"
+        "SELECT epoch, holder, TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), expires_at), \
+         CAST(expires_at AS CHAR), fence, cloud, schema_version FROM cs_powerdns_owner WHERE owner_id = ?{end}"
     );
     let rows = session.rows(WHAT, &sql, vec![text(owner)]).await?;
     let Some(row) = rows.first() else { return Ok(None) };
@@ -94,14 +114,17 @@ pub(super) async fn standing(
     let epoch = cells.unsigned();
     let holder = cells.text();
     let micros = cells.int().unwrap_or(0);
+    let expires_at = cells.text().unwrap_or_default().into_owned();
     let fence = cells.unsigned().unwrap_or(0);
     let cloud = cells.text().map(std::borrow::Cow::into_owned);
     let found = cells.number().unwrap_or(0);
     if found > VERSION {
         return Err(DbError::SchemaVersion { found, known: VERSION });
     }
+    let epoch = epoch.ok_or(DbError::Answer { what: WHAT, lacks: "an epoch" })?;
     Ok(Some(Standing {
-        epoch: epoch.ok_or(DbError::Answer { what: WHAT, lacks: "an epoch" })?,
+        epoch,
+        sight: Sight { epoch, expires_at },
         holder: holder.unwrap_or_default().into_owned(),
         expires_in: Duration::from_micros(u64::try_from(micros).unwrap_or(0)),
         fence,

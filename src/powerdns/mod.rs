@@ -48,7 +48,7 @@ pub use check_web::{Checked as CheckedWeb, check_web};
 pub use database::Database;
 pub use error::{DbError, WriteError};
 pub use flusher::{Flusher, Flushing};
-pub use lease::{Acquire, Bound, Lease, Standing};
+pub use lease::{Acquire, Bound, Lease, Sight, Standing};
 pub use names::NameRows;
 pub use reader::{Approval, DeepNames, HistoryLine, Reader};
 pub use schema::{ddl, schema_text_default};

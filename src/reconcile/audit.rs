@@ -103,8 +103,11 @@ impl Audit {
         });
         let name = self.hasher.hash_one(entry.name.as_str());
         let digest = self.digest((entry.vm, entry.account), entry.kind, &entry.content);
-        let sum = self.standing.entry(name).or_default();
-        *sum = sum.wrapping_add(digest);
+        // No PTR may point at what does not stand as the entry says: settle looks there, and where it points.
+        if intact {
+            let sum = self.standing.entry(name).or_default();
+            *sum = sum.wrapping_add(digest);
+        }
         // Of its own VM: another one may have the name, too, and want nothing of it for being frozen.
         let known = world.inventory.get(entry.vm);
         let claimed = known.is_some_and(|known| known.has_name(&entry.name));

@@ -129,16 +129,22 @@ fn an_audit_marks_what_differs() {
         entry(1, "1.2.0.192.in-addr.arpa", RecordType::Ptr, Content::Name(name("web.a.org")), Kind::Ptr);
     let edited = Row { content: Content::V4("192.0.2.9".parse().unwrap()), ..row(&good) };
     let disabled = Row { disabled: true, ..row(&good) };
-    for (case, entries) in [
-        ("nothing was written", vec![]),
-        ("the row has gone", vec![(good.clone(), None), (ptr.clone(), Some(row(&ptr)))]),
-        ("the row was edited", vec![(good.clone(), Some(edited)), (ptr.clone(), Some(row(&ptr)))]),
-        ("the row was disabled", vec![(good.clone(), Some(disabled)), (ptr.clone(), Some(row(&ptr)))]),
-        ("the reverse name is missing", vec![(good.clone(), Some(row(&good)))]),
-        ("another VM's entry stands", {
-            let other = Entry { vm: VmId::from_u128(2), ..good.clone() };
-            vec![(other.clone(), Some(row(&other)))]
-        }),
+    // Where a PTR points hangs on what stands at the forward name.
+    let both = ["1.2.0.192.in-addr.arpa", "web.a.org"].map(name);
+    for (case, entries, expected) in [
+        ("nothing was written", vec![], &both[..]),
+        ("the row has gone", vec![(good.clone(), None), (ptr.clone(), Some(row(&ptr)))], &both),
+        ("the row was edited", vec![(good.clone(), Some(edited)), (ptr.clone(), Some(row(&ptr)))], &both),
+        ("the row was disabled", vec![(good.clone(), Some(disabled)), (ptr.clone(), Some(row(&ptr)))], &both),
+        ("the reverse name is missing", vec![(good.clone(), Some(row(&good)))], &both[..1]),
+        (
+            "another VM's entry stands",
+            {
+                let other = Entry { vm: VmId::from_u128(2), ..good.clone() };
+                vec![(other.clone(), Some(row(&other)))]
+            },
+            &both,
+        ),
     ] {
         let mut world = world();
         world.apply(vm(1, "web", Some("192.0.2.1")), ReadSeq(1), true, false);
@@ -150,7 +156,9 @@ fn an_audit_marks_what_differs() {
             }
         }
         marks.extend(audit.end(&mut world, ReadSeq(1)).marks);
-        assert!(!marks.is_empty(), "{case}: nothing was marked");
+        marks.sort();
+        marks.dedup();
+        assert_eq!(marks, expected, "{case}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Faults at every point: the n-th request to the database, to CloudStack or to PowerDNS's web server is
-//! cut off, refused, or loses its answer, or the process dies there, for each n. Afterwards everything is as
-//! it is after a pass without a fault, and on the way nothing was half done.
+//! cut off, refused, never answered, or loses its answer, or the process dies there, for each n. Afterwards
+//! everything is as it is after a pass without a fault, and on the way nothing was half done.
 //!
 //! A run visits some of the points, another CS_POWERDNS_TEST_SEED others; the COMMITs always.
 //! CS_POWERDNS_TEST_POINTS=all visits all of them, with every fault.
@@ -44,6 +44,8 @@ enum Harm {
     Refused(WireFault),
     /// The process dies.
     Dies(WireFault),
+    /// The connection stays, and no answer comes: the program's own time-out ends it.
+    Silent,
     /// The process stands still until another one has taken the lease and done its pass.
     Overtaken,
 }
@@ -52,7 +54,7 @@ impl Harm {
     fn fault(self) -> WireFault {
         match self {
             Self::Passing(fault) | Self::Refused(fault) | Self::Dies(fault) => fault,
-            Self::Overtaken => WireFault::Held,
+            Self::Silent | Self::Overtaken => WireFault::Held,
         }
     }
 }
@@ -74,8 +76,9 @@ const SQL: [Harm; 9] = [
 const READ_FAILS: Harm = Harm::Passing(WireFault::Refused(1205));
 
 /// To CloudStack.
-const API: [Harm; 8] = [
+const API: [Harm; 9] = [
     Harm::Passing(WireFault::Cut),
+    Harm::Silent,
     Harm::Passing(WireFault::Half),
     Harm::Dies(WireFault::Held),
     Harm::Passing(WireFault::Answered(internal_error)),
@@ -86,8 +89,9 @@ const API: [Harm; 8] = [
 ];
 
 /// To PowerDNS's web server.
-const WEB: [Harm; 6] = [
+const WEB: [Harm; 7] = [
     Harm::Passing(WireFault::Cut),
+    Harm::Silent,
     Harm::Dies(WireFault::AnswerHeld),
     Harm::Passing(WireFault::Lost),
     Harm::Passing(WireFault::Answered(away)),
@@ -147,6 +151,8 @@ impl Site {
             ("PDNS_API_KEY", &dns.api_key),
             // No renewal within a pass, where nothing keeps it long.
             ("LEASE_TTL", "10s"),
+            // What an API that never answers costs.
+            ("CS_TIMEOUT", "2s"),
             ("RUST_LOG", "info"),
         ]);
         let env = quick(&town.lab, &more);
@@ -200,7 +206,9 @@ impl Site {
                     let output = ended.await.unwrap();
                     return Some((wire.struck().concat(), self.overtaken(&output, &before).await));
                 }
-                signal("KILL", &pid);
+                if let Harm::Dies(_) = point.harm {
+                    signal("KILL", &pid);
+                }
                 ended.await.unwrap()
             }
         };
@@ -224,7 +232,7 @@ impl Site {
         self.arm(Server::Sql, None);
         let wrong = match (harm, output.code) {
             // It says that it is done: so it must be.
-            (Harm::Passing(_) | Harm::Refused(_), 0) => return vec![],
+            (Harm::Passing(_) | Harm::Refused(_) | Harm::Silent, 0) => return vec![],
             (Harm::Refused(_), 1) => None,
             (Harm::Dies(_), _) => {
                 self.town.expire().await;

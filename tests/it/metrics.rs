@@ -115,7 +115,7 @@ async fn resyncs(lab: &Lab, controller: &Controller) {
 /// listing shows.
 async fn plant(lab: &Lab, domain: &str) {
     let silent = lab.world().silent();
-    lab.db.insert("domain.com", "www.domain.com", "A", "203.0.113.1", 300).await.unwrap();
+    lab.db.insert("domain.com", "www.domain.com", "A", "203.0.113.1", 300).await.expect("a row");
     silent.create_vm(vm("www", "198.51.100.1"));
     silent.create_vm(vm("not_a_label", "198.51.100.2"));
     let nowhere = silent.add_account(domain, "nowhere", Some("nowhere.org"));
@@ -156,7 +156,10 @@ async fn takes_over(lab: &Lab, controller: &Controller) {
 async fn outlives(lab: &Lab, controller: &Controller) {
     let kept = lab.world().create_vm(vm("kept", "198.51.100.5"));
     answers(lab, "kept.domain.com", "A", &["198.51.100.5"]).await;
-    lab.db.exec("UPDATE records SET content = '203.0.113.5' WHERE name = 'kept.domain.com'").await.unwrap();
+    lab.db
+        .exec("UPDATE records SET content = '203.0.113.5' WHERE name = 'kept.domain.com'")
+        .await
+        .expect("an edit");
     lab.world().destroy_vm(&kept);
     let left = [
         ("left_behind_total", 1.0),
@@ -178,11 +181,11 @@ async fn is_repaired(lab: &Lab, controller: &Controller) {
         &[("repairs_total{cause=\"vms\"}", 1.0), ("repairs_total", 1.0)],
     )
     .await;
-    lab.db.exec("DELETE FROM records WHERE name = 'lost.domain.com'").await.unwrap();
+    lab.db.exec("DELETE FROM records WHERE name = 'lost.domain.com'").await.expect("a row less");
     resyncs(lab, controller).await;
     let repaired = [("repairs_total{cause=\"vms\"}", 1.0), ("repairs_total{cause=\"rows\"}", 1.0)];
     says(controller, "lost.domain.com is repaired again", &repaired).await;
-    lab.db.zone("nowhere.org").await.unwrap();
+    lab.db.zone("nowhere.org").await.expect("a zone");
     resyncs(lab, controller).await;
     answers(lab, "lone.nowhere.org", "A", &["198.51.100.3"]).await;
     says(
@@ -259,7 +262,7 @@ async fn has_moved(controller: &Controller) {
     .chain(["resync", "look", "settle"].into_iter().flat_map(|pass| {
         ["last_attempt", "last_success"].map(|when| format!("{when}_timestamp_seconds{{pass=\"{pass}\"}}"))
     })) {
-        let found = metric(controller, &format!("cs_powerdns_{name}")).await.unwrap();
+        let found = metric(controller, &format!("cs_powerdns_{name}")).await.expect("metrics");
         assert!(found > 0.0, "{name} is {found}");
     }
 }

@@ -524,7 +524,7 @@ async fn a_lease_changes_hands_when_it_has_expired_and_fences_the_old_holder() {
     let old = lab.lease().await;
     assert_eq!(old.epoch(), 1);
     let busy = lab.db.acquire("host:2").await.unwrap();
-    assert!(matches!(&busy, Acquire::Busy { holder, expires_in }
+    assert!(matches!(&busy, Acquire::Busy { holder, expires_in, .. }
         if holder == "host:1" && *expires_in > Duration::from_secs(10)));
     assert!(lab.db.renew(&old).await.unwrap());
     assert!(lab.db.reader().standing().await.unwrap().unwrap().is_held());

@@ -1,5 +1,6 @@
 //! A private MariaDB on a loopback port.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -21,11 +22,19 @@ pub struct MariaDbOptions {
     pub general_log: bool,
     /// More command line options.
     pub extra: Vec<String>,
+    /// All that its process sees of the environment, besides PATH; empty: what the test sees.
+    pub environment: HashMap<String, String>,
 }
 
 impl Default for MariaDbOptions {
     fn default() -> Self {
-        Self { flush_log: 1, buffer_pool: "256M".into(), general_log: true, extra: Vec::new() }
+        Self {
+            flush_log: 1,
+            buffer_pool: "256M".into(),
+            general_log: true,
+            extra: Vec::new(),
+            environment: HashMap::new(),
+        }
     }
 }
 
@@ -153,7 +162,8 @@ impl MariaDb {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let ready = self.dir.join("mysqld.pid");
         let _ = std::fs::remove_file(&ready);
-        let mut process = Guarded::start(&self.dir, "mariadbd", &arguments, None)?;
+        let environment = Some(&self.options.environment).filter(|environment| !environment.is_empty());
+        let mut process = Guarded::start(&self.dir, "mariadbd", &arguments, environment)?;
         wait_for_handshake(self.mysql.port, &ready, &mut process)?;
         self.process = Some(process);
         Ok(())
