@@ -94,6 +94,12 @@ impl Board {
         }
     }
 
+    /// Names are another process's business from now on: what is known of them here grows stale.
+    pub fn clear_names(&self) {
+        self.counting().clear_names();
+        self.names.clear();
+    }
+
     /// What a VM cannot have; nothing takes it off the board.
     pub fn set_rejections(&self, vm: VmId, rejections: Vec<Rejection>) {
         if rejections.is_empty() {
@@ -328,6 +334,12 @@ mod tests {
         board.set_name(name("elsewhere.net"), Vec::new());
         assert_eq!(by_zone(), [("b.example.org".into(), 1), ("example.org".into(), 1)]);
         assert_eq!(board.counts(), BTreeMap::from([("waiting", 2)]));
+        board.clear_names();
+        assert!(
+            board.counts().is_empty() && by_zone().is_empty() && board.name(&name("a.example.org")).is_none()
+        );
+        board.set_name(name("a.example.org"), vec![waiting()]);
+        assert_eq!(by_zone(), [("example.org".into(), 1)]);
 
         let rejected = |reason, pending| Rejection {
             kind: Kind::Name,

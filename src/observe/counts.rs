@@ -29,6 +29,11 @@ impl Counts {
         self.claims.clear();
     }
 
+    /// All names have gone.
+    pub(super) fn clear_names(&mut self) {
+        self.claims.clear();
+    }
+
     /// A name's standings have come, or gone.
     pub(super) fn name(&mut self, name: &OwnerName, state: &NameState, come: bool) {
         let mut rest = name.as_str();

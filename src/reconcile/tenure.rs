@@ -109,6 +109,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
         self.show_held();
         self.owned_before = None;
         self.unsettled.clear();
+        self.board.clear_names();
         self.tally.stand_down();
     }
 }

@@ -90,13 +90,22 @@ async fn a_zone_that_another_tool_has_made_is_served_with_its_first_record() {
     let lab = Lab::new("flush_new_zone").await;
     example(&lab).await;
     let dns = caching(&lab, &[]).await;
-    lab.world().set_account_network_domain(ACCOUNT, Some("new.org"));
-    lab.db.zone("new.org").await.unwrap();
-    // It reads its list of zones every 300 s.
-    assert_eq!(dns.dig_status("web.new.org", "A").unwrap(), "REFUSED");
+    // It reads its list of zones every 300 s, for the first time soon after its start: until then it asks the
+    // table.
+    let mut zones = (1..).map(|nth| format!("new{nth}.org"));
+    let zone = poll("PowerDNS does not know a new zone", LIMIT, async || {
+        let zone = zones.next().expect("without end");
+        lab.db.zone(&zone).await.map_err(|error| error.to_string())?;
+        match dns.dig_status(&format!("web.{zone}"), "A") {
+            Ok(status) if status == "REFUSED" => Ok(zone),
+            other => Err(format!("{zone}: {other:?}")),
+        }
+    })
+    .await;
+    lab.world().set_account_network_domain(ACCOUNT, Some(&zone));
     lab.world().create_vm(vm("web", "192.0.2.1"));
     sync(&lab, &web(&dns.api_url())).await;
-    assert_eq!(asked(&dns, "web.new.org", "A"), ["192.0.2.1"]);
+    assert_eq!(asked(&dns, &format!("web.{zone}"), "A"), ["192.0.2.1"]);
 }
 
 #[tokio::test]
