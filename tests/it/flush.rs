@@ -92,12 +92,12 @@ async fn a_zone_that_another_tool_has_made_is_served_with_its_first_record() {
     let dns = caching(&lab, &[]).await;
     // It reads its list of zones every 300 s, for the first time soon after its start: until then it asks the
     // table.
-    let mut zones = (1..).map(|nth| format!("new{nth}.org"));
-    let zone = poll("PowerDNS does not know a new zone", LIMIT, async || {
-        let zone = zones.next().expect("without end");
+    let mut zone = "new.org".to_owned();
+    poll("PowerDNS does not know a new zone", LIMIT, async || {
+        zone.insert(0, 'a');
         lab.db.zone(&zone).await.map_err(|error| error.to_string())?;
         match dns.dig_status(&format!("web.{zone}"), "A") {
-            Ok(status) if status == "REFUSED" => Ok(zone),
+            Ok(status) if status == "REFUSED" => Ok(()),
             other => Err(format!("{zone}: {other:?}")),
         }
     })
