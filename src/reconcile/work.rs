@@ -85,8 +85,11 @@ impl<A: Api, T: Tables> Engine<A, T> {
     /// Settles the next names that are due. Returns whether there were any.
     pub(super) async fn settle_some(&mut self) -> Result<bool, EngineError> {
         let now = self.now();
-        // Many loads at a time are prepared side by side; what events have marked waits for none of them.
-        let loads = if self.names.most_urgent(now) == Some(Priority::Live) { 1 } else { LOADS };
+        // Many loads at a time are prepared side by side; what events have marked, and what has just arrived,
+        // waits for none of them.
+        let urgent = self.names.most_urgent(now) == Some(Priority::Live);
+        let news = self.settings.aim == Aim::Serve && self.has_news();
+        let loads = if urgent || news { 1 } else { LOADS };
         let taken = self.names.take(now, loads * NAMES);
         if taken.is_empty() {
             return Ok(false);

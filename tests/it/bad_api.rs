@@ -74,7 +74,7 @@ async fn what_nobody_but_an_operator_can_mend_ends_sync_at_once_with_the_reason(
     let credentials = "unable to verify user credentials and/or request signature";
     let role = "The given command:listAccounts either does not exist, is not available for user";
     for (command, fault, words) in [
-        (None, json(401, credentials), "check API key and secret key"),
+        (None, json(401, credentials), "check CS_API_KEY and CS_SECRET_KEY"),
         (Some("listAccounts"), json(401, role), "allow listAccounts in the role's rules"),
         (Some("listVirtualMachines"), json(431, "Unable to find something"), "listVirtualMachines"),
         (Some("listVirtualMachines"), json(531, "Acct does not have permission"), "denies permission"),

@@ -42,10 +42,10 @@ const READS_ALL: [(&str, &str); 12] = [
 /// The lists that a transaction reads and writes by, each at its greatest length.
 const LISTS: [(&str, usize); 10] = [
     ("FROM domainmetadata WHERE domain_id IN (?)", 300),
-    ("FROM records r WHERE r.name IN (?)", 500),
+    ("FROM records r FORCE INDEX (nametype_index) WHERE r.name IN (?)$", 500),
     ("FROM records r FORCE INDEX (nametype_index) WHERE r.name IN (?) FOR UPDATE", 450),
-    ("FROM records r WHERE r.id IN (?)", 450),
-    ("FROM cs_powerdns_ledger l WHERE l.name IN (?)", 450),
+    ("FROM records r FORCE INDEX (PRIMARY) WHERE r.id IN (?)", 450),
+    ("FROM cs_powerdns_ledger l FORCE INDEX (PRIMARY) WHERE l.name IN (?)$", 450),
     ("FROM cs_powerdns_ledger l FORCE INDEX (PRIMARY) WHERE l.name IN (?) FOR UPDATE", 450),
     ("DELETE FROM records WHERE id IN (?) AND (id,domain_id,name,type", 64),
     ("DELETE FROM records WHERE id IN (?) AND (id,domain_id,name) IN", 64),

@@ -305,7 +305,9 @@ fn points(site: &Site) -> Vec<Point> {
         }
     }
     // What is taken from the queue and cannot be planned, or weighed, must not get lost.
-    for read in ["FROM cs_powerdns_ledger l WHERE l.name IN", "FROM cs_powerdns_budget WHERE"] {
+    for read in
+        ["FROM cs_powerdns_ledger l FORCE INDEX (PRIMARY) WHERE l.name IN", "FROM cs_powerdns_budget WHERE"]
+    {
         for number in 1..=count(read) {
             let (harm, strike) = (READ_FAILS, Strike::NthOf(read, number, READ_FAILS.fault()));
             points.push(Point { server: Server::Sql, strike, harm, thorough: false });

@@ -55,6 +55,18 @@ fn every_link_leads_to_a_file_and_every_guide_is_linked() {
     assert_eq!(unlinked, Vec::<&Path>::new(), "guides that nobody finds");
 }
 
+#[test]
+fn the_guide_says_what_to_do_at_each_alert_and_at_no_other() {
+    let names = |file: &str| -> BTreeSet<String> {
+        let text = fs::read_to_string(root().join(file)).expect("text");
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+        words.filter(|word| word.starts_with("CsPowerdns")).map(str::to_owned).collect()
+    };
+    let alerts = names("deploy/alerts.yml");
+    assert!(alerts.len() > 20, "{alerts:?}");
+    assert_eq!(names("deploy/guides/alerts.md"), alerts, "the guide (left) and the alerts");
+}
+
 /// The commands of this program that a page shows, in lines of code and in quotes.
 fn commands(text: &str) -> impl Iterator<Item = &str> {
     let lines =

@@ -168,12 +168,10 @@ async fn sync_beside_a_running_holder_gives_up_and_names_it_while_plan_works() {
     example(&lab).await;
     let first = serve(&lab, &[]).await;
     lab.world().create_vm(vm("web", "192.0.2.1"));
-    let begun = Instant::now();
     let output = once(&lab, &["sync"], &[]).await;
     assert_eq!(output.code, 1, "{}{}", output.stdout, output.stderr);
     let holder = format!("/{}/", first.pid().unwrap());
     assert!(output.stderr.contains(&holder), "no holder `{holder}` in {}", output.stderr);
-    assert!(begun.elapsed() < Duration::from_secs(10), "a lease of 2 s: {:?}", begun.elapsed());
     let plan = once(&lab, &["plan"], &[]).await;
     assert_eq!(plan.code, 2, "{}{}", plan.stdout, plan.stderr);
     assert!(plan.stdout.contains("web.domain.com"), "{}", plan.stdout);

@@ -211,7 +211,7 @@ async fn what_is_released_and_what_was_left_behind_is_shown_until_it_is_gone() {
     let left = ["gone A 198.51.100.1", "off A 192.0.2.2"];
     shows(&controller, &["kept name released"], &left).await;
     let (_, page) = controller.get("/").await.unwrap();
-    assert!(page.contains("Rows left behind, since an operator had edited them: 2"), "{page}");
+    assert!(page.contains("<h2>Left behind: 2</h2>"), "{page}");
     drop(controller);
     // Not only the controller that left them behind shows them.
     let told = once(&lab, &["plan", "--unexplained"], &LOSE).await;
