@@ -144,7 +144,8 @@ impl<A: Api, T: Tables> Engine<A, T> {
             let Some(Ahead { names, tries, mut prepared }) = next else { break };
             let written;
             (written, ahead) = self.write_and_prepare(&mut prepared, &mut batches, losses).await;
-            if written.is_err()
+            let yields = yields && self.has_news();
+            if (written.is_err() || yields)
                 && let Some(ahead) = ahead.take()
             {
                 batches.push((ahead.names, ahead.tries));
@@ -163,7 +164,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
                         batches.push((prepared.deferred.clone(), 0));
                     }
                     self.note_settled(prepared, priorities);
-                    if yields && ahead.is_none() && self.has_news() {
+                    if yields {
                         // What has happened meanwhile goes first.
                         let now = self.now();
                         for name in batches.drain(..).flat_map(|(names, _)| names) {

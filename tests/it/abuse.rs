@@ -343,7 +343,9 @@ async fn looks_harmless(controller: &Controller) {
         assert!(value.parse::<f64>().is_ok(), "{line}");
         let label = name.split_once('{').map_or("", |(_, label)| label);
         let known = |c: char| c.is_ascii_alphanumeric() || "=\"}_ .-,+".contains(c);
-        assert!(label.chars().all(known) && !label.contains("evil") && !label.contains("alert"), "{line}");
+        // Zones are an operator's: `evil.org` is one.
+        let tenants = !name.starts_with("cs_powerdns_zone_") && label.contains("evil");
+        assert!(label.chars().all(known) && !tenants && !label.contains("alert"), "{line}");
     }
     let (_, body) = controller.get("/status").await.expect("the status");
     assert!(!body.contains(|c| is_hidden(c) && c != '\n'), "the status has characters that hide others");

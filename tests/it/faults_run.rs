@@ -91,7 +91,7 @@ async fn faults_at_random_under_a_stream_of_events_leave_no_trace() {
     })
     .await;
     println!("{} faults met requests to the database, {} those to CloudStack", at_sql.len(), at_api.len());
-    assert!(at_sql.len() > 5 && at_api.len() > 3, "faults were met: {at_sql:?} {at_api:?}");
+    assert!(at_sql.len() >= 3 && at_api.len() > 3, "faults were met: {at_sql:?} {at_api:?}");
     assert_eq!(went_back(&lab).await, Vec::<String>::new(), "steps of serials");
     let helped = metric(&controller, RESYNCS).await.unwrap() - resyncs;
     assert!(helped < 0.5, "no resync has helped, but {helped} have\n{}", controller.output());

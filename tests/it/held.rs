@@ -141,7 +141,7 @@ async fn the_hash_that_plan_shows_is_the_one_that_sync_stores_and_run_shows() {
     shows(&controller, &[(&shown, 21)]).await;
     readiness(&controller, 200, &format!("held: 21 records, set {shown}\n")).await;
     let (_, page) = controller.get("/").await.unwrap();
-    assert!(page.contains(&format!("21 in set {shown}")), "{page}");
+    assert!(page.contains(&format!("cs-powerdns approve {shown}")), "{page}");
     let status = status(&controller).await.unwrap();
     assert_eq!((&status["held"], &status["held_hash"]), (&21.into(), &shown.clone().into()));
     let name = status["names"].as_array().unwrap().iter().find(|name| name["name"] == "vm1.domain.com");

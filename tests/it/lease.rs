@@ -166,7 +166,8 @@ async fn a_holder_that_does_not_know_yet_that_its_lease_is_gone_is_fenced_inside
 async fn sync_beside_a_running_holder_gives_up_and_names_it_while_plan_works() {
     let lab = Lab::new("sync_beside").await;
     example(&lab).await;
-    let first = serve(&lab, &[]).await;
+    // Long enough for a busy machine: whoever takes a lost lease anew reads everything anew.
+    let first = serve(&lab, &[("LEASE_TTL", "6s")]).await;
     lab.world().create_vm(vm("web", "192.0.2.1"));
     let output = once(&lab, &["sync"], &[]).await;
     assert_eq!(output.code, 1, "{}{}", output.stdout, output.stderr);

@@ -155,7 +155,7 @@ async fn a_change_of_the_ttl_goes_behind_live_events_and_moves_the_serial_once_a
     sync(&lab, &[]).await;
     let serial = lab.db.serial("domain.com").await.unwrap();
     let slow = "CREATE TRIGGER slow BEFORE UPDATE ON records FOR EACH ROW \
-                SET NEW.prio = OLD.prio + IF(NEW.ttl <> OLD.ttl, SLEEP(0.003), 0)";
+                SET NEW.prio = OLD.prio + IF(NEW.ttl <> OLD.ttl, SLEEP(0.005), 0)";
     sql(&lab, slow).await;
     let of_ttl = async |ttl: u32| -> usize {
         let sql = format!("SELECT COUNT(*) FROM records WHERE type = 'A' AND ttl = {ttl}");
@@ -167,6 +167,12 @@ async fn a_change_of_the_ttl_goes_behind_live_events_and_moves_the_serial_once_a
     poll("the first transaction has set TTLs", LIMIT * 2, async || match of_ttl(90).await {
         0 => Err(controller.output()),
         _ => Ok(()),
+    })
+    .await;
+    // What came before has no event, and waits for a resync to find it.
+    poll("events are heard", LIMIT * 2, async || {
+        let partitions = metric(&controller, "cs_powerdns_trigger_partitions").await?;
+        if partitions > 2.5 { Ok(()) } else { Err(controller.output()) }
     })
     .await;
     lab.world().create_vm(vm("late", "10.8.0.1"));
