@@ -43,11 +43,16 @@ impl Batch {
 
     /// Whether it is time to hand it over.
     pub(super) fn is_full(&mut self) -> bool {
+        self.is_crowded() || self.taken >= MESSAGES
+    }
+
+    /// Whether it may hold no more.
+    pub(super) fn is_crowded(&mut self) -> bool {
         if self.marks.len() >= 2 * MARKS {
             squash(&mut self.marks);
             self.crowded = self.marks.len() >= MARKS;
         }
-        self.crowded || self.taken >= MESSAGES
+        self.crowded
     }
 
     /// The marks, each once.
@@ -85,6 +90,19 @@ fn same_thing(one: &Mark, other: &Mark) -> bool {
 mod tests {
     use super::*;
     use crate::model::{NicId, VmId};
+
+    #[test]
+    fn a_batch_is_bounded_by_what_it_marks_and_not_by_how_often() {
+        let of = |things: usize| {
+            let marks = (0..2 * MARKS)
+                .map(|n| Mark::Vm { id: VmId::from_u128((n % things) as u128), said_gone: false });
+            Batch { marks: marks.collect(), ..Batch::default() }
+        };
+        let (mut few, mut many) = (of(1000), of(2 * MARKS));
+        assert!(!few.is_crowded() && few.marks.len() == 1000);
+        assert!(many.is_crowded() && many.is_full() && many.marks.len() == 2 * MARKS);
+        assert!(Batch { taken: MESSAGES, ..Batch::default() }.is_full());
+    }
 
     #[test]
     fn marks_of_a_batch_stand_once_and_keep_the_hint_that_something_is_gone() {

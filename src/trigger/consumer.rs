@@ -151,7 +151,7 @@ impl Reader<'_> {
                     tokio::select! {
                         biased;
                         delivered = &mut delivery => break delivered?,
-                        Some(message) = stream.next(), if !following.is_full() => {
+                        Some(message) = stream.next(), if !following.is_crowded() => {
                             self.take(message, &mut following, &mut complaints)?;
                         }
                     }
