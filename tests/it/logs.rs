@@ -23,7 +23,7 @@ async fn each_change_has_one_line_with_its_vm_and_its_reason() {
     let mut lab = Lab::new("log_change").await;
     lab.kafka();
     example(&lab).await;
-    let controller = serve_events(&lab, &[EVENTS_ONLY[0], EVENTS_ONLY[1], INFO]).await;
+    let controller = serve_events(&lab, &[EVENTS_ONLY[0], EVENTS_ONLY[1], INFO, ("LEASE_TTL", "20s")]).await;
     let id = lab.world().create_vm(vm("web", "192.0.2.10"));
     answers(&lab, "10.2.0.192.in-addr.arpa", "PTR", &["web.domain.com."]).await;
     let added = lines(&controller, &["added", "name=web.domain.com"]).await;
