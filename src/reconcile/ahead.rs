@@ -64,9 +64,6 @@ impl<A: Api, T: Tables> Engine<A, T> {
         batches: &mut Vec<(Vec<OwnerName>, u32)>,
         losses: Losses,
     ) -> Option<Ahead> {
-        if self.settings.aim == Aim::Serve && self.has_news() {
-            return None;
-        }
         let (names, _) = batches.last()?;
         let surveyed = Settler::<T::Reader>::survey(&self.world, names);
         if !is_apart(batch, &self.world.zones, names, &surveyed) {

@@ -356,15 +356,6 @@ impl<A: Api, T: Tables> Engine<A, T> {
         Ok(())
     }
 
-    /// Whether something has arrived that nobody has looked at yet, or will in a moment.
-    pub(super) fn has_news(&self) -> bool {
-        !(self.tasks.looks == 0
-            && self.deliveries.is_empty()
-            && self.tasks.inbox.is_empty()
-            && self.tenure.is_empty()
-            && self.questions.is_empty())
-    }
-
     /// Milliseconds since the start.
     pub(super) fn now(&self) -> Moment {
         Moment::at(self.started.elapsed())

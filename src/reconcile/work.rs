@@ -24,7 +24,7 @@ use tokio::time;
 /// Names of one reading. With the apexes above them they fit into one list of 500 (design 8), and with
 /// two addresses each into one transaction of 1000 rows.
 pub(super) const NAMES: usize = 480;
-/// How many times as many names are settled in one go where nothing is urgent.
+/// How many times as many names a one-shot pass settles in one go: there are no events to wait for them.
 const LOADS: usize = 8;
 /// Look-ups in flight; each asks about up to [`IDS`] VMs.
 const LOOKS: usize = 2;
@@ -85,11 +85,9 @@ impl<A: Api, T: Tables> Engine<A, T> {
     /// Settles the next names that are due. Returns whether there were any.
     pub(super) async fn settle_some(&mut self) -> Result<bool, EngineError> {
         let now = self.now();
-        // Many loads at a time are prepared side by side; what events have marked, and what has just arrived,
-        // waits for none of them.
-        let urgent = self.names.most_urgent(now) == Some(Priority::Live);
-        let news = self.settings.aim == Aim::Serve && self.has_news();
-        let loads = if urgent || news { 1 } else { LOADS };
+        // While one load is written the next one is prepared. A controller that serves takes one at a time: what
+        // it put back for an event's sake would come later each time.
+        let loads = if self.settings.aim == Aim::Converge { LOADS } else { 1 };
         let taken = self.names.take(now, loads * NAMES);
         if taken.is_empty() {
             return Ok(false);
@@ -125,8 +123,6 @@ impl<A: Api, T: Tables> Engine<A, T> {
         losses: Losses,
         priorities: &HashMap<OwnerName, Priority>,
     ) -> Result<(), EngineError> {
-        let yields =
-            self.settings.aim == Aim::Serve && names.first().is_some_and(|n| self.names.is_in_work(n));
         let mut batches: Vec<(Vec<OwnerName>, u32)> = self.loads(names).map(|names| (names, 0)).collect();
         let mut refused = 0;
         let mut ahead: Option<Ahead> = None;
@@ -144,8 +140,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
             let Some(Ahead { names, tries, mut prepared }) = next else { break };
             let written;
             (written, ahead) = self.write_and_prepare(&mut prepared, &mut batches, losses).await;
-            let yields = yields && self.has_news();
-            if (written.is_err() || yields)
+            if written.is_err()
                 && let Some(ahead) = ahead.take()
             {
                 batches.push((ahead.names, ahead.tries));
@@ -164,13 +159,6 @@ impl<A: Api, T: Tables> Engine<A, T> {
                         batches.push((prepared.deferred.clone(), 0));
                     }
                     self.note_settled(prepared, priorities);
-                    if yields {
-                        // What has happened meanwhile goes first.
-                        let now = self.now();
-                        for name in batches.drain(..).flat_map(|(names, _)| names) {
-                            self.names.put_back(&name, now);
-                        }
-                    }
                 }
                 Err(WriteError::Fenced) => {
                     tracing::warn!("fenced: another process holds the lease; nothing was written");

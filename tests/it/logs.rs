@@ -1,6 +1,6 @@
 //! What the log says: a line a pass, a line a change with its reason, and no flood.
 
-use super::support::{EVENTS_ONLY, LIMIT, answers, example, quick, serve, serve_events, vm};
+use super::support::{EVENTS_ONLY, LIMIT, RESYNCS, answers, example, metric, quick, serve, serve_events, vm};
 use testbed::{Controller, Lab, poll};
 
 const INFO: (&str, &str) = ("RUST_LOG", "info");
@@ -24,6 +24,12 @@ async fn each_change_has_one_line_with_its_vm_and_its_reason() {
     lab.kafka();
     example(&lab).await;
     let controller = serve_events(&lab, &[EVENTS_ONLY[0], EVENTS_ONLY[1], INFO, ("LEASE_TTL", "20s")]).await;
+    // The one at the assignment would find the VM, too.
+    poll("two resyncs are over", LIMIT, async || match metric(&controller, RESYNCS).await? {
+        resyncs if resyncs > 1.5 => Ok(()),
+        resyncs => Err(format!("{resyncs} are")),
+    })
+    .await;
     let id = lab.world().create_vm(vm("web", "192.0.2.10"));
     answers(&lab, "10.2.0.192.in-addr.arpa", "PTR", &["web.domain.com."]).await;
     let added = lines(&controller, &["added", "name=web.domain.com"]).await;
