@@ -5,7 +5,8 @@
 //! One PATCH after the other goes to the PowerDNS API, in three zones that the fill writes at the same time:
 //! a tenant's, the common zone that has all VMs, and the largest reverse zone. The API reads the whole zone
 //! at every PATCH (it rectifies it), so its time grows with the zone whoever else writes: what the fill adds
-//! is the difference to the same PATCHes afterwards.
+//! is the difference to the same PATCHes afterwards. How long anybody waited for a row that another one had
+//! locked, the server counts itself.
 
 use anyhow::{Context, Result, ensure};
 use std::{
@@ -60,13 +61,15 @@ async fn main() -> Result<()> {
     over.store(true, Ordering::Relaxed);
     ensure!(code == 0, "sync ended with {code}:\n{}", process.output());
     let during = all(editors).await?;
-    let after = edits(&dns, Duration::from_secs(10)).await?;
+    let waits = waits(&lab).await?;
+    let after = edits(&dns, Duration::from_secs(60)).await?;
 
     let rows: Vec<u64> = lab.db.query("SELECT COUNT(*) FROM cs_powerdns_ledger").await?;
     println!("{vms} VMs, {} records in {:.1} s beside the edits\n", rows[0], took.as_secs_f64());
     for (at, (zone, _)) in EDITED.iter().enumerate() {
         println!("PATCH to {zone}\n  before {}\n  during {}\n  after  {}", before[at], during[at], after[at]);
     }
+    println!("waits for row locks, of anybody: {waits}");
     // Why it refused edits.
     for line in
         dns.log().lines().filter(|line| line.contains("Backend error") || line.contains("HTTP ISE")).take(10)
@@ -74,6 +77,19 @@ async fn main() -> Result<()> {
         println!("{line}");
     }
     Ok(())
+}
+
+/// What the server has counted since its start, all of its connections together.
+async fn waits(lab: &Lab) -> Result<String> {
+    let count = async |what: &str| {
+        let sql = format!(
+            "SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'Innodb_row_lock_{what}'"
+        );
+        let value: Vec<String> = lab.db.query(&sql).await?;
+        value.into_iter().next().with_context(|| format!("Innodb_row_lock_{what} is not told"))
+    };
+    let (number, sum, longest) = (count("waits").await?, count("time").await?, count("time_max").await?);
+    Ok(format!("{number}, {sum} ms in sum, at most {longest} ms"))
 }
 
 fn vms() -> Result<usize> {
