@@ -4,7 +4,7 @@ use std::{fs, time::Instant};
 
 /// Samples before this many seconds are of a process that is still getting warm.
 const WARM: f64 = 600.0;
-/// A run must be so much longer than that before a slope says anything.
+/// A run must be so much longer than that before its growth says anything.
 const TELLS: f64 = 1200.0;
 /// More than this in an hour, in KiB and in files, is a leak.
 const MOST: [f64; 2] = [16.0 * 1024.0, 10.0];
@@ -33,16 +33,18 @@ impl Gauge {
         }
     }
 
-    /// Per hour, by the least squares over the samples from a second on.
-    fn slope(&self, which: usize, from: f64) -> Option<f64> {
-        let of = self.samples.iter().filter(|(time, _)| *time >= from);
-        let points: Vec<(f64, f64)> = of.map(|(time, values)| (time / 3600.0, values[which])).collect();
-        let count = f64::from(u32::try_from(points.len()).ok()?);
-        let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
-        let (x, y) = (mean(|point| point.0), mean(|point| point.1));
-        let spread: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
-        let both: f64 = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum();
-        (points.len() > 2).then(|| both / spread)
+    /// The growth in an hour, between the first and the last third of the samples from a second on: of what a
+    /// process takes at least, since what it takes at most comes and goes with what fails.
+    fn growth(&self, which: usize, from: f64) -> Option<f64> {
+        let of: Vec<_> = self.samples.iter().filter(|(time, _)| *time >= from).collect();
+        let (first, last) = (of.get(..of.len() / 3)?, of.get(of.len() - of.len() / 3..)?);
+        let low = |part: &[&(f64, [f64; 2])]| {
+            let mut values: Vec<f64> = part.iter().map(|(_, values)| values[which]).collect();
+            values.sort_by(f64::total_cmp);
+            values.get(values.len() / 10).copied()
+        };
+        let hours = (last.first()?.0 - first.first()?.0) / 3600.0;
+        Some((low(last)? - low(first)?) / hours)
     }
 
     /// One value of each tenth of the time.
@@ -59,7 +61,7 @@ impl Gauge {
             let scale = SCALE[which];
             let most = self.samples.iter().map(|(_, values)| values[which]).fold(0.0, f64::max);
             let [all, warm] =
-                [0.0, WARM].map(|from| self.slope(which, from).map_or(f64::NAN, |slope| slope / scale));
+                [0.0, WARM].map(|from| self.growth(which, from).map_or(f64::NAN, |growth| growth / scale));
             println!(
                 "{what}: at most {:.1}, {all:+.2} an hour, without the first ten minutes {warm:+.2}; {}",
                 most / scale,

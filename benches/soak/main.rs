@@ -3,10 +3,10 @@
 //!
 //!     cargo bench --workspace --bench soak -- --minutes 60 --vms 2000
 //!
-//! Prints what the instance that lives all the time takes of memory and open files, by a line through its
-//! samples. Once all is quiet, every record must be what the cloud says ([`judge`]), nothing of an operator's
-//! may be touched, and `plan` and `rectify-zone` find nothing to do; otherwise it ends with an error, as it does
-//! where memory or open files grow. `--changes N` a second (10), `--seed N` for another run, `--program FILE` for
+//! Prints what the instance that lives all the time takes of memory and open files, and by how much both grow.
+//! Once all is quiet, every record must be what the cloud says ([`judge`]), nothing of an operator's may be
+//! touched, and `plan` and `rectify-zone` find nothing to do; otherwise it ends with an error, as it does where
+//! memory or open files grow. `--changes N` a second (10), `--seed N` for another run, `--program FILE` for
 //! another build of the program.
 
 mod book;
@@ -238,7 +238,7 @@ async fn plan(
 
 async fn counts(controller: &Controller) -> Result<()> {
     let (_, text) = controller.get("/metrics").await?;
-    for name in ["api_requests", "sql_statements", "trigger_marks", "resyncs", "settle_failures"] {
+    for name in ["api_requests", "sql_statements", "trigger_marks", "passes", "settle_failures"] {
         let lines = text.lines().filter(|line| line.starts_with(&format!("cs_powerdns_{name}_total")));
         lines.for_each(|line| println!("{line}"));
     }
