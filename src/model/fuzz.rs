@@ -57,6 +57,12 @@ const WORDS: &[&str] = &[
     "Expunging",
 ];
 
+/// So many cases, or as many as PROPTEST_CASES says if that is more.
+pub fn cases(least: u32) -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    ProptestConfig { cases: asked.cases.max(least), ..asked }
+}
+
 /// The files of a folder below fixtures/, in the order of their names.
 pub fn samples(folder: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(folder);

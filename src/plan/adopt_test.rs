@@ -7,7 +7,7 @@ use super::{
     bed::{Bed, address, name, short, text, vm},
     property_test::world,
 };
-use crate::model::{Content, HeldSet, RecordType, Row};
+use crate::model::{Content, HeldSet, RecordType, Row, fuzz::cases};
 use proptest::prelude::*;
 use std::fmt::Write as _;
 
@@ -329,7 +329,7 @@ fn ends(case: &mut Case, named: bool) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+    #![proptest_config(cases(1500))]
 
     /// `--all` changes no answer, and once is enough.
     #[test]

@@ -4,7 +4,7 @@ use super::{
     Losses, Mode, Standing,
     bed::{Bed, key, text, vm},
 };
-use crate::model::{Entry, Kind};
+use crate::model::{Entry, Kind, fuzz::cases};
 use proptest::prelude::*;
 use std::collections::{BTreeSet, HashSet};
 
@@ -112,7 +112,7 @@ pub fn world() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+    #![proptest_config(cases(1500))]
 
     /// Promise 2, and the rules that forbid losses: checked on the rows, with no word of the planner's own.
     #[test]

@@ -7,7 +7,7 @@ mod town;
 mod verdicts;
 
 use super::bed::{Bed, text};
-use crate::model::{Entry, Row};
+use crate::model::{Entry, Row, fuzz::cases};
 use history::{Past, Step};
 use naive::expect;
 use picture::Picture;
@@ -102,7 +102,7 @@ fn check_town(steps: &[Step]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+    #![proptest_config(cases(1500))]
 
     #[test]
     fn a_forward_name_is_after_each_settle_as_the_design_says(steps in history::forward()) {
@@ -116,7 +116,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn every_name_has_one_holder_and_every_reverse_name_is_confirmed(steps in town::steps(false)) {

@@ -4,7 +4,7 @@ use super::{
     super::{Below, Change, Decided, ancestors_to_read, children_to_read, rectify, rectify_zone},
     table::{Table, modes, name, new_row, zone},
 };
-use crate::model::{NewRow, OwnerName, RecordId, RecordType, Row};
+use crate::model::{NewRow, OwnerName, RecordId, RecordType, Row, fuzz::cases};
 use proptest::{prelude::*, sample::Index};
 use std::collections::BTreeSet;
 
@@ -145,7 +145,7 @@ fn ents(table: &Table) -> BTreeSet<&OwnerName> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn batches_leave_a_rectified_zone_rectified(
