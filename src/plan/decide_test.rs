@@ -409,6 +409,19 @@ fn groups_share_a_name() {
             "- #10 A .1 (its VM is gone)\n+ A .2 ttl=60 for 2 name\n2 name: served",
         ),
         (
+            "not even its row, which would be released as one that was edited",
+            "claim 2 name .1 ::1\nrow #10 A .1 ttl=30\nentry 1 group A .1 #10\nvm 1 gone",
+            "- #10 A .1 (its VM is gone)
+             + A .1 ttl=60 for 2 name
+             + AAAA ::1 ttl=60 for 2 name
+             2 name: served",
+        ),
+        (
+            "a group does, be it another account's",
+            "claim 2 group .1 account=8\nrow #10 A .1 ttl=30\nentry 1 group A .1 #10\nvm 1 gone",
+            "= 2 group A .1 #10 ttl=60\n2 group: served",
+        ),
+        (
             "a re-timed member that goes is deleted all the same",
             "row #10 A .1 ttl=300\nentry 1 group A .1 #10\nvm 1 gone",
             "- #10 A .1 (its VM is gone)",

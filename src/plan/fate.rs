@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     ledger::Verdict,
-    model::{Barrier, LEFT_BEHIND, OwnedRow},
+    model::{Barrier, Kind, LEFT_BEHIND, OwnedRow},
 };
 
 /// What happens to an entry of ours.
@@ -54,11 +54,18 @@ impl Column<'_, '_> {
 
     /// A served claim that wants exactly what the entry stands for, in the zone where it stands: the
     /// entry's own claim, else any other (two claims of equal content are one row and one entry).
+    ///
+    /// A row at an operator's TTL passes from group to group only. For a name it would be edited from then on, and
+    /// the claim released for what he did to a group that is no more: the name's row comes anew, at its own TTL.
     fn taker(&self, own: &Own<'_, '_>) -> Option<usize> {
         if !own.owns_in(self.zone()?) {
             return None;
         }
-        let wants = |at: &usize| self.wants[*at].served && self.wants[*at].wants(own.entry);
+        let retimed = matches!(own.verdict, Verdict::Retimed(_));
+        let wants = |at: &usize| {
+            let want = &self.wants[*at];
+            want.served && want.wants(own.entry) && (!retimed || want.claim.kind == Kind::Group)
+        };
         let live = own.live.filter(wants);
         live.or_else(|| self.serving().map(|(at, _)| at).find(wants))
     }

@@ -157,8 +157,10 @@ fn choose_ends(bed: &Bed, lines: &mut [Line], served: &[usize], takes: bool) {
             _ if line.hands_off && ended => End::Ends,
             _ if line.hands_off || stance == Standing::Keep => End::Stays,
             _ => {
-                let mut able =
-                    served.iter().filter(|at| here && home.is_some() && wants(&bed.claims[**at], entry));
+                // What an operator did to a group's TTL is nothing to a name.
+                let fits = |claim: &Claim| line.verdict == Verdict::Intact || claim.kind == Kind::Group;
+                let able = |claim: &Claim| here && home.is_some() && wants(claim, entry) && fits(claim);
+                let mut able = served.iter().filter(|at| able(&bed.claims[**at]));
                 let own = able.clone().find(|at| line.is_of(&bed.claims[**at]));
                 match own.or(able.next().filter(|_| takes)) {
                     Some(at) => End::Serves(*at),
