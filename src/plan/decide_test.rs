@@ -276,6 +276,30 @@ fn foreign_rows_come_first() {
             "1 name: blocked by A .1 (disabled)",
         ),
         (
+            "it reserves it against another row's replacement as well",
+            "claim 1 name .1\nrow #10 A .2\nrow #5 A .1 disabled\nentry 1 name A .2 #10",
+            "- #10 A .2 (its address changed)\nlosses: 1\n1 name: blocked by A .1 (disabled)",
+        ),
+        (
+            "one that says something else is in the way of what is added, not of what is replaced",
+            "claim 1 name .1 ::1\nrow #10 A .2\nrow #5 A .9 disabled\nentry 1 name A .2 #10",
+            "- #10 A .2 (its address changed)
+             + A .1 ttl=60 for 1 name
+             losses: 1
+             1 name: blocked by A .9 (disabled)",
+        ),
+        (
+            "at a group name it suppresses its own address only, there as well",
+            "claim 1 group .1\nclaim 2 group .2\nrow #10 A .3\nrow #11 A .4\nrow #5 A .1 disabled
+             entry 1 group A .3 #10\nentry 2 group A .4 #11",
+            "- #10 A .3 (its address changed)
+             - #11 A .4 (its address changed)
+             + A .2 ttl=60 for 2 group
+             losses: 2
+             1 group: blocked by A .1 (disabled)
+             2 group: served",
+        ),
+        (
             "a disabled CNAME blocks",
             "claim 1 name .1\nrow #5 CNAME web.example.org disabled",
             "1 name: blocked by CNAME web.example.org (disabled)",

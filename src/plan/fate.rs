@@ -2,6 +2,7 @@
 
 use super::{
     column::{Column, Own},
+    serve::Ground,
     state::{Losses, Mode, Standing},
 };
 use crate::{
@@ -116,18 +117,52 @@ impl Column<'_, '_> {
         }
     }
 
-    /// Turns drops that the mode forbids, or that must be held, into stays.
+    /// Turns drops that the mode forbids, or that must be held, into stays. What stays may keep a claim from
+    /// being served, and then that claim's rows are not replaced either: so on until no drop has to be taken
+    /// back.
     pub fn restrain(&mut self) {
+        loop {
+            let forbidden = self.forbidden_drops();
+            for at in &forbidden {
+                self.own[*at].fate = Fate::Stay;
+            }
+            if forbidden.is_empty() && !self.hold_drops() {
+                return;
+            }
+        }
+    }
+
+    fn forbidden_drops(&self) -> Vec<usize> {
+        if self.settings.mode == Mode::Sync {
+            return vec![];
+        }
+        let ground = Ground::new(self);
+        let drops = |own: &Own<'_, '_>| matches!(own.fate, Fate::Drop(..));
+        let allowed = |own: &Own<'_, '_>| match (self.settings.mode, &ground) {
+            (Mode::Sync, _) => true,
+            (Mode::UpsertOnly, Some(ground)) => ground.replaces(own) || self.makes_way(own),
+            (Mode::UpsertOnly, None) | (Mode::CreateOnly, _) => false,
+        };
+        let all = self.own.iter().enumerate();
+        all.filter(|(_, own)| drops(own) && !allowed(own)).map(|(at, _)| at).collect()
+    }
+
+    /// Whether there was anything to hold.
+    fn hold_drops(&mut self) -> bool {
+        if self.losses == Losses::Allow {
+            return false;
+        }
+        let mut held = false;
         for at in 0..self.own.len() {
             let own = &self.own[at];
             let Fate::Drop(owned, why) = &own.fate else { continue };
-            let (why, allowed) = (*why, self.mode_allows(own));
-            let held = self.losses != Losses::Allow && self.is_loss(own, owned);
-            if !allowed || held {
-                self.own[at].held = (allowed && !self.goes_on_hold(own)).then_some(why);
+            if self.is_loss(own, owned) {
+                self.own[at].held = Some(*why).filter(|_| !self.goes_on_hold(own));
                 self.own[at].fate = Fate::Stay;
+                held = true;
             }
         }
+        held
     }
 
     /// A sibling's row was deleted by hand under `DNS_RECREATE=false`: from now on nothing is written for
@@ -137,24 +172,6 @@ impl Column<'_, '_> {
             other.verdict == Verdict::Deleted && other.fate == Fate::Stay && other.standing != Standing::Keep
         };
         !self.settings.recreate && self.own.iter().any(|other| other.key() == own.key() && deleted(other))
-    }
-
-    fn mode_allows(&self, own: &Own<'_, '_>) -> bool {
-        match self.settings.mode {
-            Mode::Sync => true,
-            Mode::UpsertOnly => self.is_replaced(own) || self.makes_way(own),
-            Mode::CreateOnly => false,
-        }
-    }
-
-    /// A row of the same VM takes its place: its claim gets one of the type that does not stand yet.
-    fn is_replaced(&self, own: &Own<'_, '_>) -> bool {
-        let Some((_, want)) = self.serving().find(|(_, want)| own.is_of(want.claim)) else { return false };
-        let stands = |content| {
-            let serves = |other: &&Own<'_, '_>| matches!(other.fate, Fate::Serve(_));
-            self.own.iter().filter(serves).any(|other| other.says(&own.entry.rtype, content))
-        };
-        want.contents.iter().any(|(rtype, content)| *rtype == own.entry.rtype && !stands(content))
     }
 
     /// Its VM is proved gone and another claim, which cannot stand beside it, has the name.

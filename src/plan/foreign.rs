@@ -21,6 +21,11 @@ impl<'a> Foreign<'a> {
         self.rows.iter().any(|row| !row.disabled && row.rtype == *rtype && same_rdata(row, content))
     }
 
+    /// The disabled row that says `content`: an operator suppresses it.
+    pub fn suppressor(&self, rtype: &RecordType, content: &Content) -> Option<&'a Row> {
+        self.rows.iter().copied().find(|row| row.disabled && row.rtype == *rtype && same_rdata(row, content))
+    }
+
     /// The row that forbids adding `content` for a claim of `kind` that wants `wanted`, if one does.
     ///
     /// A disabled row always forbids, also one of equal content: that is how an operator suppresses or

@@ -180,6 +180,17 @@ fn modes_bound_what_goes() {
              1 name: served",
         ),
         (
+            "upsert-only: nothing replaces a row while its claim waits, be it invisible",
+            "mode upsert-only\nzone 2 www.domain.com\nclaim 4 group .3\nrow #10 A .2 zone=1\nrow #11 A .9
+             entry 4 group A .2 #10 zone=1\nentry 2 name A .9 #11",
+            "4 group: waiting for 2\n2 name: mode",
+        ),
+        (
+            "upsert-only: nor where an operator has disabled what would replace it",
+            "mode upsert-only\nclaim 1 group .2\nrow #10 A .1\nrow #5 A .2 disabled\nentry 1 group A .1 #10",
+            "1 group: mode",
+        ),
+        (
             "upsert-only: an address that goes without another of its family stays",
             "mode upsert-only\nclaim 1 name .1\nrow #10 A .1\nrow #11 AAAA ::1
              entry 1 name A .1 #10\nentry 1 name AAAA ::1 #11",

@@ -128,7 +128,13 @@ impl<'c, 'a, 's: 'a> Ground<'c, 'a, 's> {
         if self.column.settings.mode == Mode::CreateOnly && self.exists(rtype) {
             return Part::Mode;
         }
-        if !replacing && let Some(row) = self.foreign.blocker(want.claim.kind, &want.contents, content) {
+        // To replace one's own row is not to add one, but what an operator has disabled is suppressed all the same.
+        let blocker = if replacing {
+            self.foreign.suppressor(rtype, content)
+        } else {
+            self.foreign.blocker(want.claim.kind, &want.contents, content)
+        };
+        if let Some(row) = blocker {
             let disabled = if row.disabled { " (disabled)" } else { "" };
             return Part::Blocked(format!("{} {}{disabled}", row.rtype, row.content));
         }
@@ -136,6 +142,18 @@ impl<'c, 'a, 's: 'a> Ground<'c, 'a, 's> {
             return Part::Blocked(format!("an entry of another owner id for {rtype} {content}"));
         }
         Part::Add
+    }
+
+    /// Whether a row of the same VM takes this one's place if it goes, or an operator's row does that says the same:
+    /// its claim is served, and what it wants of the type does not all stand yet.
+    pub fn replaces(&self, own: &Own<'_, '_>) -> bool {
+        let Some((at, want)) = self.column.serving().find(|(_, want)| own.is_of(want.claim)) else {
+            return false;
+        };
+        let comes =
+            |content| matches!(self.part(want, &own.entry.rtype, content, &[]), Part::Add | Part::Satisfied);
+        self.column.standing_aside(at).is_none()
+            && want.contents.iter().any(|(rtype, content)| *rtype == own.entry.rtype && comes(content))
     }
 
     /// What an entry of ours with this very content says: one entry and one row stand for all claims.

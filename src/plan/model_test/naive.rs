@@ -170,42 +170,47 @@ fn choose_ends(bed: &Bed, lines: &mut [Line], served: &[usize], takes: bool) {
             }
         };
     }
-    // Upsert-only: nothing goes but what a row of the same VM replaces, or what must go for another VM's
-    // name once its holder is proved gone.
-    let served_lines: Vec<Line> =
-        lines.iter().filter(|line| matches!(line.end, End::Serves(_))).cloned().collect();
-    for line in lines.iter_mut() {
-        if line.end != End::Goes {
-            continue;
-        }
-        let successor = claims.iter().filter(|claim| line.is_of(claim)).any(|claim| {
-            contents(bed, claim).iter().any(|(rtype, content)| {
-                *rtype == line.entry.rtype
-                    && !served_lines
-                        .iter()
-                        .any(|one| one.entry.rtype == *rtype && one.entry.content == *content)
-            })
-        });
-        let gone = matches!(standing(bed, &line.entry), Standing::Gone { .. });
-        let fellow = |claim: &Claim| {
-            (claim.kind, line.entry.kind) == (Kind::Group, Kind::Group) && claim.account == line.entry.account
-        };
-        let makes_way = gone && claims.iter().any(|claim| !fellow(claim));
-        let allowed = match bed.settings.mode {
-            Mode::Sync => true,
-            Mode::UpsertOnly => successor || makes_way,
-            Mode::CreateOnly => false,
-        };
-        let announced = matches!(
-            standing(bed, &line.entry),
-            Standing::Living { announced: true } | Standing::Gone { announced: true }
-        );
-        // What answers nothing is no loss.
-        let hidden = home.is_some() && line.zone != home;
-        if !allowed || (bed.losses != Losses::Allow && !announced && !hidden) {
+    // What stays may keep others from being replaced.
+    loop {
+        let stays = |line: &Line| line.end == End::Goes && !may_be_lost(bed, lines, line, &claims);
+        let stays: Vec<bool> = lines.iter().map(stays).collect();
+        for (line, _) in lines.iter_mut().zip(&stays).filter(|(_, stays)| **stays) {
             line.end = End::Stays;
         }
+        if !stays.contains(&true) {
+            return;
+        }
     }
+}
+
+/// Whether the mode and the budget let a row go.
+fn may_be_lost(bed: &Bed, lines: &[Line], line: &Line, claims: &[&Claim]) -> bool {
+    let home = home(bed);
+    // Upsert-only: nothing goes but what a row of the same VM replaces, or what must go for another VM's
+    // name once its holder is proved gone. Nothing replaces it, invisible or not, while its claim waits.
+    let replaced = |claim: &Claim| {
+        let wanted = contents(bed, claim).into_iter().filter(|(rtype, _)| *rtype == line.entry.rtype);
+        let comes = |(rtype, what)| home.map(|home| comes(bed, lines, home, claim, &rtype, &what));
+        wanted.map(comes).any(|coming| matches!(coming, Some(Comes::Ours | Comes::Theirs)))
+    };
+    let successor = claims.iter().any(|claim| line.is_of(claim) && replaced(claim));
+    let gone = matches!(standing(bed, &line.entry), Standing::Gone { .. });
+    let fellow = |claim: &Claim| {
+        (claim.kind, line.entry.kind) == (Kind::Group, Kind::Group) && claim.account == line.entry.account
+    };
+    let makes_way = gone && claims.iter().any(|claim| !fellow(claim));
+    let allowed = match bed.settings.mode {
+        Mode::Sync => true,
+        Mode::UpsertOnly => successor || makes_way,
+        Mode::CreateOnly => false,
+    };
+    let announced = matches!(
+        standing(bed, &line.entry),
+        Standing::Living { announced: true } | Standing::Gone { announced: true }
+    );
+    // What answers nothing is no loss.
+    let hidden = home.is_some() && line.zone != home;
+    allowed && (bed.losses == Losses::Allow || announced || hidden)
 }
 
 fn serving<'a>(bed: &'a Bed, served: &[usize]) -> Vec<&'a Claim> {
@@ -258,8 +263,25 @@ fn delete(bed: &Bed, lines: &[Line], after: &mut Bed) {
     }
 }
 
-/// What a claim that has the name gets.
-fn add(bed: &Bed, lines: &[Line], home: ZoneId, claim: &Claim, after: &mut Bed) {
+/// What becomes of a content that a claim with the name wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comes {
+    /// It stands by an entry, or it may not be written.
+    Nothing,
+    /// An operator's row stands for it.
+    Theirs,
+    /// It is written.
+    Ours,
+}
+
+fn comes(
+    bed: &Bed,
+    lines: &[Line],
+    home: ZoneId,
+    claim: &Claim,
+    rtype: &RecordType,
+    content: &Content,
+) -> Comes {
     let ours: Vec<u64> = lines
         .iter()
         .filter(|line| line.end != End::Ends)
@@ -269,51 +291,53 @@ fn add(bed: &Bed, lines: &[Line], home: ZoneId, claim: &Claim, after: &mut Bed) 
     let foreign: Vec<&Row> =
         bed.rows.iter().filter(|row| row.zone == home && !ours.contains(&row.id)).collect();
     let mine = || lines.iter().filter(|line| line.is_of(claim) && line.zone == Some(home));
-    let stays = |line: &Line| line.end == End::Stays;
-    if mine().any(|line| line.hands_off) {
-        return;
-    }
     // Nobody is written beside an old holder that must stand.
-    if has_rival(lines, claim, Some(home)) {
-        return;
+    if mine().any(|line| line.hands_off) || has_rival(lines, claim, Some(home)) {
+        return Comes::Nothing;
     }
+    let kept = lines.iter().any(|line| {
+        line.zone == Some(home)
+            && matches!(line.end, End::Stays | End::Serves(_))
+            && (&line.entry.rtype, &line.entry.content) == (rtype, content)
+    });
+    if kept {
+        return Comes::Nothing;
+    }
+    if foreign.iter().any(|row| !row.disabled && same_answer(row, rtype, content)) {
+        return Comes::Theirs;
+    }
+    let same_type = || mine().filter(|line| line.entry.rtype == *rtype && line.is_ours_to_write());
+    let replaces = same_type().any(|line| line.end == End::Goes);
+    let must_stand = !replaces && same_type().any(|line| line.end == End::Stays);
+    let exists = bed.rows.iter().any(|row| row.zone == home && row.rtype == *rtype);
     let wanted = contents(bed, claim);
-    for (rtype, content) in &wanted {
-        let kept = lines.iter().any(|line| {
-            line.zone == Some(home)
-                && matches!(line.end, End::Stays | End::Serves(_))
-                && (&line.entry.rtype, &line.entry.content) == (rtype, content)
-        });
+    let blocked = foreign.iter().any(|row| match (&row.rtype, claim.kind) {
+        (RecordType::Cname, _) => true,
+        (RecordType::A | RecordType::Aaaa, Kind::Name) | (RecordType::Ptr, Kind::Ptr) => {
+            row.disabled || !wanted.iter().any(|(rtype, content)| same_answer(row, rtype, content))
+        }
+        _ => false,
+    });
+    // A disabled row suppresses what it says, be it added or put in another row's place.
+    let suppressed = foreign.iter().any(|row| row.disabled && same_answer(row, rtype, content));
+    let anothers = bed.entries.iter().any(|entry| {
+        *entry.owner != *"default"
+            && (&entry.rtype, &entry.content) == (rtype, content)
+            && zone_of(bed, entry) == Some(home)
+    });
+    let create_only = bed.settings.mode == Mode::CreateOnly && exists;
+    if must_stand || create_only || (blocked && !replaces) || suppressed || anothers {
+        return Comes::Nothing;
+    }
+    Comes::Ours
+}
+
+/// What a claim that has the name gets.
+fn add(bed: &Bed, lines: &[Line], home: ZoneId, claim: &Claim, after: &mut Bed) {
+    for (rtype, content) in &contents(bed, claim) {
         let added =
             after.rows.iter().any(|row| row.id == 0 && (&row.rtype, &row.content) == (rtype, content));
-        let satisfied = foreign.iter().any(|row| !row.disabled && same_answer(row, rtype, content));
-        let same_type = || mine().filter(|line| line.entry.rtype == *rtype && line.is_ours_to_write());
-        let replaces = same_type().any(|line| line.end == End::Goes);
-        let must_stand = !replaces && same_type().any(stays);
-        let exists = bed.rows.iter().any(|row| row.zone == home && row.rtype == *rtype);
-        let blocked = foreign.iter().any(|row| match (&row.rtype, claim.kind) {
-            (RecordType::Cname, _) => true,
-            (RecordType::A | RecordType::Aaaa, Kind::Group) => {
-                row.disabled && same_answer(row, rtype, content)
-            }
-            (RecordType::A | RecordType::Aaaa, Kind::Name) | (RecordType::Ptr, Kind::Ptr) => {
-                row.disabled || !wanted.iter().any(|(rtype, content)| same_answer(row, rtype, content))
-            }
-            _ => false,
-        });
-        let anothers = bed.entries.iter().any(|entry| {
-            *entry.owner != *"default"
-                && (&entry.rtype, &entry.content) == (rtype, content)
-                && zone_of(bed, entry) == Some(home)
-        });
-        if kept
-            || added
-            || satisfied
-            || must_stand
-            || (bed.settings.mode == Mode::CreateOnly && exists)
-            || (blocked && !replaces)
-            || anothers
-        {
+        if added || comes(bed, lines, home, claim, rtype, content) != Comes::Ours {
             continue;
         }
         let ttl = bed.settings.ttl;
