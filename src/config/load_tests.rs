@@ -104,7 +104,7 @@ fn a_single_wrong_value_is_one_fault_with_its_name_and_a_remedy() {
         ("LEASE_TTL", "999ms", "`999ms` is too short; write 1s or more"),
         ("RESYNC_INTERVAL", "0s", "`0s` is too short; write 1s or more"),
         ("RESYNC_MIN_INTERVAL", "1year", "`1year` is too long; write 30days or less"),
-        ("MYSQL_PDNS_HOST", "db:3306", "`db:3306` is no host; write a host name or an address; the port has its own variable"),
+        ("MYSQL_PDNS_HOST", "db:3306", "`db:3306` is no host; write a host name or an address; the port goes into MYSQL_PDNS_PORT"),
         ("MYSQL_PDNS_HOST", "u:s3cret@db", "it is no host; write a host name or an address, nothing else"),
         ("MYSQL_PDNS_PORT", "0", "`0` is no port; write a number from 1 to 65535"),
         ("MYSQL_PDNS_PORT", "tcp://10.0.0.1:3306", "`tcp://10.0.0.1:3306` is no port; Kubernetes sets it for a Service of this name: set enableServiceLinks: false, or the port"),

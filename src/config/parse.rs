@@ -130,7 +130,7 @@ pub(super) fn host(text: &str) -> Result<String, Wrong> {
     }
     Err(wrong(
         format!("`{text}` is no host"),
-        "write a host name or an address; the port has its own variable",
+        "write a host name or an address; the port goes into MYSQL_PDNS_PORT",
     ))
 }
 

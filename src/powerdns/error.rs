@@ -128,6 +128,11 @@ impl DbError {
             (Some(1044 | 1049), _) => {
                 "check MYSQL_PDNS_NAME, and run what `cs-powerdns schema` prints as an administrator".into()
             }
+            (_, Self::Connect { source, .. })
+                if matches!(source.as_ref(), Error::Driver(DriverError::NoClientSslFlagFromServer)) =>
+            {
+                "the server has no TLS: give it a certificate, or set MYSQL_PDNS_TLS=preferred".into()
+            }
             (_, Self::Connect { server, .. } | Self::Timeout { server, .. }) => format!(
                 "check MYSQL_PDNS_HOST, MYSQL_PDNS_PORT and MYSQL_PDNS_TLS, and whether {server} listens for this machine"
             ),

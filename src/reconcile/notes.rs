@@ -313,18 +313,21 @@ impl<A: Api, T: Tables> Engine<A, T> {
             Failure::Api(error) => (chain(error), error.is_transient()),
             Failure::Db(error) => (chain(error), error.is_transient()),
         };
-        tracing::warn!(error = %text, "resync failed: tries again");
+        let first = *self.first_failure.get_or_insert(now);
+        let given_up = self.gives_up(transient, first);
+        if !given_up {
+            tracing::warn!(error = %text, "resync failed: tries again");
+        }
         self.ended(Pass::Resync, Err(text));
-        self.first_failure.get_or_insert(now);
         let error = match failure {
             Failure::Api(error) => EngineError::Api(error),
             Failure::Db(error) => EngineError::Db(error),
         };
+        if given_up {
+            return Err(error);
+        }
         if self.settings.aim == Aim::Serve {
             return Ok(());
-        }
-        if !transient {
-            return Err(error);
         }
         self.last_failure = Some(error);
         Ok(())
@@ -443,9 +446,18 @@ impl<A: Api, T: Tables> Engine<A, T> {
         self.metrics.passes.settle_failures.inc();
         self.pause_settling();
         let text = chain(&error);
-        tracing::warn!(error = %text, "cannot settle: tries again");
+        let given_up = self.gives_up(error.is_transient(), first);
+        if !given_up {
+            tracing::warn!(error = %text, "cannot settle: tries again");
+        }
         self.settle_failure = Some(text);
-        let given_up = !error.is_transient() || now.since(first) > super::engine::PATIENCE;
-        if self.settings.aim != Aim::Serve && given_up { Err(EngineError::Db(error)) } else { Ok(()) }
+        if given_up { Err(EngineError::Db(error)) } else { Ok(()) }
+    }
+
+    /// Whether a failure ends a one-shot run, which then says so itself: the first one of this trouble came
+    /// then.
+    fn gives_up(&self, transient: bool, first: Moment) -> bool {
+        let over = self.now().since(first) > super::engine::PATIENCE;
+        self.settings.aim != Aim::Serve && (!transient || over)
     }
 }

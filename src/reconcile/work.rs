@@ -290,7 +290,9 @@ impl<A: Api, T: Tables> Engine<A, T> {
         self.metrics.passes.settle_failures.inc();
         let text = chain(error);
         for name in names {
-            tracing::warn!(%name, error = %text, "cannot settle the name: tries again");
+            // A one-shot run tries a few times, and ends with how many are left.
+            let again = if self.settings.aim == Aim::Serve { ": tries again" } else { "" };
+            tracing::warn!(%name, error = %text, "cannot settle the name{again}");
             let tries = self.unsettled.entry(name.clone()).or_default();
             *tries += 1;
             self.comes_back(&name);
