@@ -12,7 +12,8 @@ pub async fn plan(config: &Config, args: &PlanArgs, progress: &Progress) -> Resu
     let mut report = progress.watch(|metrics| supervise::once(services, metrics)).await?;
     let mut plan = std::mem::take(&mut report.plan);
     plan.held = std::mem::take(&mut report.held_sets);
-    plan.blocked = report.counts.get("blocked").copied().unwrap_or_default();
+    let count = |word| report.counts.get(word).copied().unwrap_or_default();
+    (plan.blocked, plan.stopped) = (count("blocked"), count("mode"));
     let exit = if plan.is_empty() { Exit::Done } else { Exit::ChangesWait };
     if args.json {
         let mut out = stdout().lock();

@@ -25,6 +25,7 @@ pub fn plan_json(plan: &Plan, report: &Report, unexplained: bool) -> Value {
             "delete": delete,
             "held": plan.held_records(),
             "blocked": plan.blocked,
+            "stopped": plan.stopped,
         },
         "held": plan.held_records(),
         "held_hash": plan.held.first().map(|(set, _)| set.to_string()),

@@ -234,6 +234,11 @@ fn modes_bound_what_goes() {
             "1 group: served\n2 group: mode",
         ),
         (
+            "create-only: what another mode would not let through either is blocked",
+            "mode create-only\nclaim 1 name .2\nrow #10 A .1",
+            "1 name: blocked by A .1",
+        ),
+        (
             "create-only: nothing is re-timed",
             "mode create-only\nttl 120\nclaim 1 name .1\nrow #10 A .1\nentry 1 name A .1 #10",
             "1 name: served",

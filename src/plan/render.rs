@@ -131,6 +131,8 @@ pub struct Plan {
     pub held: Vec<(HeldSet, u64)>,
     /// How many claims rows of others keep from being served.
     pub blocked: u64,
+    /// How many claims the mode keeps as they are.
+    pub stopped: u64,
     /// What is wanted and not written.
     pub refusals: Refusals,
 }
@@ -177,7 +179,9 @@ impl Plan {
             0 => "Plan: nothing to change".to_owned(),
             _ => format!("Plan: {add} to add, {change} to change, {delete} to delete"),
         };
-        for (count, word) in [(self.held_records(), "held"), (self.blocked, "blocked")] {
+        let rest =
+            [(self.held_records(), "held"), (self.blocked, "blocked"), (self.stopped, "stopped by DNS_MODE")];
+        for (count, word) in rest {
             if count > 0 {
                 // Writing to a String does not fail.
                 let _ = write!(line, "; {count} {word}");

@@ -72,5 +72,6 @@ fn the_summary_leaves_out_what_there_is_none_of() {
     assert_eq!(plan.summary(), "Plan: nothing to change");
     plan.held = vec![(set(1), 3), (set(2), 1)];
     plan.blocked = 1;
-    assert_eq!(plan.summary(), "Plan: nothing to change; 4 held; 1 blocked");
+    plan.stopped = 2;
+    assert_eq!(plan.summary(), "Plan: nothing to change; 4 held; 1 blocked; 2 stopped by DNS_MODE");
 }

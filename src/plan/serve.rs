@@ -125,10 +125,8 @@ impl<'c, 'a, 's: 'a> Ground<'c, 'a, 's> {
             let held = self.column.is_held((want.claim.vm, want.claim.kind));
             return if held { Part::Held } else { Part::Mode };
         }
-        if self.column.settings.mode == Mode::CreateOnly && self.exists(rtype) {
-            return Part::Mode;
-        }
-        // To replace one's own row is not to add one, but what an operator has disabled is suppressed all the same.
+        // Before the mode is asked: no other mode would let it through. To replace one's own row is not to add one,
+        // but what an operator has disabled is suppressed all the same.
         let blocker = if replacing {
             self.foreign.suppressor(rtype, content)
         } else {
@@ -140,6 +138,9 @@ impl<'c, 'a, 's: 'a> Ground<'c, 'a, 's> {
         }
         if self.is_anothers(rtype, content) {
             return Part::Blocked(format!("an entry of another owner id for {rtype} {content}"));
+        }
+        if self.column.settings.mode == Mode::CreateOnly && self.exists(rtype) {
+            return Part::Mode;
         }
         Part::Add
     }

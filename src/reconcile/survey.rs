@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     metrics::chain,
-    model::{Mapped, OwnerName, RecordType, Row},
+    model::{Mapped, OwnerName, RecordType, Row, counted},
     observe::Board,
     powerdns::{DbError, NameRows},
 };
@@ -46,8 +46,10 @@ impl fmt::Display for Survey {
         let Self { satisfied, blocked, unadopted, .. } = self;
         write!(
             f,
-            "not ours: {satisfied} claims satisfied and {blocked} blocked by rows of others, {unadopted} rows of the \
-             older service; `cs-powerdns adopt --dry-run --all` shows what can be taken over"
+            "not ours: {} satisfied and {blocked} blocked by rows of others, {} of the older service; \
+             `cs-powerdns adopt --dry-run --all` shows what can be taken over",
+            counted(*satisfied, "claim"),
+            counted(*unadopted, "row"),
         )
     }
 }

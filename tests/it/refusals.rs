@@ -343,7 +343,7 @@ async fn a_plan_tells_which_claims_are_not_written_by_zone_and_reason() {
         "\n  corp.org: 2 refused, delegation; first web.x.sub.corp.org: delegated away at sub.corp.org\n",
         "\n  theirs.org: 1 rejected, not in DNS_ZONES; first web.theirs.org: zone theirs.org: DNS_ZONES",
         "\n  no zone: 1 rejected, bad name; first bad_name: ",
-        "\nnot ours: 1 claims satisfied and 1 blocked by rows of others, 0 rows of the older service",
+        "\nnot ours: 1 claim satisfied and 1 blocked by rows of others, 0 rows of the older service",
     ] {
         assert!(plan.stdout.contains(line), "{line} is not in\n{}", plan.stdout);
     }
