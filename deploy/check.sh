@@ -4,7 +4,9 @@
 #   deploy/check.sh [files] [image] [package]
 #
 #   files    (default) the unit by systemd-analyze, the manifests by kubernetes-validate (PyPI), compose.yaml by
-#            Docker Compose, PowerDNS's settings by pdns_server: each where it is installed
+#            Docker Compose, PowerDNS's settings by pdns_server: each where it is installed; without the second and
+#            the third, that these files are YAML (python3-yaml). What compose.yaml starts is run, without
+#            containers, by a test: tests/run.sh --no-lint --test it -- compose
 #   image    builds the image and runs it: not root, read-only, its health check, and the older service's
 #            variables beside MariaDB, PowerDNS, a CloudStack simulator and its events. Needs Docker and what
 #            deploy/demo.sh needs, which is not installed here. Takes minutes
@@ -52,6 +54,17 @@ within() {
   done
 }
 
+# check_yaml FILE WHY: of a file whose own judge is not here.
+check_yaml() {
+  if python3 -c 'import yaml' 2>/dev/null; then
+    python3 -c 'import sys, yaml; assert list(yaml.safe_load_all(open(sys.argv[1])))' "deploy/$1" >"$work/log" 2>&1 ||
+      fail "$1: $(tail -n 1 "$work/log")"
+    ok "$1: is YAML ($2)"
+  else
+    skip "$1: $2"
+  fi
+}
+
 check_files() {
   if there systemd-analyze; then
     # verify wants the program to be there.
@@ -71,7 +84,7 @@ check_files() {
     kubernetes-validate --strict --quiet deploy/kubernetes.yaml >"$work/log" 2>&1 || fail "kubernetes.yaml: $(cat "$work/log")"
     ok "kubernetes.yaml: $(grep -c '^kind:' deploy/kubernetes.yaml) objects, strictly"
   else
-    skip "kubernetes.yaml: no kubernetes-validate"
+    check_yaml kubernetes.yaml "no kubernetes-validate"
   fi
   local compose=()
   if docker compose version >/dev/null 2>&1; then
@@ -86,7 +99,7 @@ check_files() {
         >"$work/log" 2>&1 || fail "compose.yaml: $(cat "$work/log")"
     ok "compose.yaml: read by ${compose[*]}"
   else
-    skip "compose.yaml: no Docker Compose"
+    check_yaml compose.yaml "no Docker Compose"
   fi
   if there pdns_server; then
     sed 's/{{[^}]*}}/try/' deploy/compose/pdns.j2 >"$work/pdns.conf"
@@ -168,6 +181,8 @@ check_package() {
   cargo deb --quiet ${CARGO_DEB:-} --output "$work/cs-powerdns.deb"
   ok "package: built, $(($(stat -c %s "$work/cs-powerdns.deb") / 1000)) kB"
   dpkg-deb --field "$work/cs-powerdns.deb" Depends Version Architecture
+  dpkg-deb --contents "$work/cs-powerdns.deb" | grep -q '/cs-powerdns/deploy/guides/first-install.md$' ||
+    fail "package: README's guides are not in it"
   root=${DEB_ROOT:-}
   if [ -z "$root" ]; then
     root=$work/root

@@ -5,7 +5,8 @@
 use cs_powerdns::config::VARIABLES;
 use std::{collections::BTreeSet, fs, path::Path};
 
-fn read(name: &str) -> String {
+/// A file of the repository.
+pub fn read(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
@@ -18,7 +19,7 @@ fn words(text: &str) -> BTreeSet<String> {
 }
 
 /// The part of a YAML file from the line `begin` to the next one that is indented as little.
-fn part(text: &str, begin: &str) -> String {
+pub fn part(text: &str, begin: &str) -> String {
     let indent = begin.len() - begin.trim_start().len();
     let inside = |line: &&str| line.trim().is_empty() || line.len() - line.trim_start().len() > indent;
     let mut lines = text.lines().skip_while(|line| *line != begin);
@@ -55,4 +56,30 @@ fn installations_set_variables_that_there_are_and_all_that_are_required() {
     }
     let version = format!("/cs-powerdns:{}\n", env!("CARGO_PKG_VERSION"));
     assert!(kubernetes.contains(&version), "deploy/kubernetes.yaml names another image than {version}");
+}
+
+/// The verb `health` and the paths are tried where they are made; here is who asks for which.
+#[test]
+fn what_watches_the_program_asks_for_what_it_answers() {
+    let kubernetes = read("deploy/kubernetes.yaml");
+    for (probe, path) in [("startup", "/healthz"), ("liveness", "/healthz"), ("readiness", "/readyz")] {
+        let asks = part(&kubernetes, &format!("          {probe}Probe:"));
+        assert!(asks.contains(&format!("httpGet: {{path: {path}, port: http}}")), "{probe}: {asks}");
+    }
+    for line in
+        ["replicas: 2", "prometheus.io/path: /metrics", "- name: http\n              containerPort: 8053"]
+    {
+        assert!(kubernetes.contains(line), "deploy/kubernetes.yaml: no {line}");
+    }
+    let dockerfile = read("deploy/Dockerfile");
+    let (_, check) = dockerfile.split_once("\nHEALTHCHECK ").expect("the image knows how it is");
+    let (_, command) = check.split_once("CMD ").expect("a command");
+    assert!(command.starts_with(r#"["/usr/local/bin/cs-powerdns", "health"]"#), "{command}");
+    assert!(dockerfile.contains("\nUSER 65532:65532\n"), "the image's user is not root");
+    let unit = read("deploy/cs-powerdns.service");
+    for line in
+        ["Type=notify", "WatchdogSec=60s", "Restart=on-failure", "DynamicUser=yes", "ProtectSystem=strict"]
+    {
+        assert!(unit.lines().any(|found| found == line), "deploy/cs-powerdns.service: no {line}");
+    }
 }

@@ -11,6 +11,7 @@ mod check_database;
 mod check_support;
 mod check_zones;
 mod clocks;
+mod compose;
 mod contention;
 mod crowd;
 mod deep_names;
