@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
-    model::{HeldSet, Kind, Outcome, OwnerName, Rejection, VmId},
-    observe::{Held, Pass, Role, Standing},
+    model::{HeldSet, Kind, LeftBehind, Outcome, OwnerName, Rejection, VmId},
+    observe::{Held, Pass, Role, Standing, ZoneLine},
 };
 use std::net::SocketAddr;
 use tokio::{
@@ -77,6 +77,26 @@ async fn nothing_can_be_changed() {
 }
 
 #[tokio::test]
+async fn every_answer_forbids_scripts_caches_and_frames() {
+    let server = server().await;
+    for path in
+        ["/", "/status", "/metrics", "/healthz", "/readyz", "/style.css", "/explain?q=%00", "/nothing"]
+    {
+        let answer = server.ask("GET", path).await.to_lowercase();
+        let (head, _) = answer.split_once("\r\n\r\n").unwrap();
+        for header in [
+            "content-security-policy: default-src 'none'; style-src 'self'; ",
+            "frame-ancestors 'none'",
+            "cache-control: no-store",
+            "x-content-type-options: nosniff",
+            "referrer-policy: no-referrer",
+        ] {
+            assert!(head.contains(header), "{path}: no `{header}` in {head}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn hostile_names_are_data_on_the_page_and_in_json() {
     let server = server().await;
     let board = &server.observed.board;
@@ -134,6 +154,115 @@ async fn metrics_are_prometheus_text() {
         answer.contains("\ncs_powerdns_passes_total{pass=\"resync\",result=\"success\"} 1\n"),
         "{answer}"
     );
+}
+
+/// How a cloud looks in which 100 000 names are not as desired, each wanted by three VMs that may have none;
+/// half as many rows are left behind, in 2000 zones.
+fn crowded(board: &Board) {
+    const NAMES: u128 = 100_000;
+    let zone = |at: u128| OwnerName::parse(&format!("zone{:04}.example.org", at % 2000)).unwrap();
+    board.set_zones((0..2000).map(|at| ZoneLine::plain(at, zone(at.into()))).collect());
+    let outcomes = [
+        Outcome::Held,
+        Outcome::Waiting { holder: None },
+        Outcome::Frozen,
+        Outcome::Blocked { by: "A 203.0.113.1".into() },
+    ];
+    for at in 0..NAMES {
+        let standing = |claim: u128| {
+            let outcome = &outcomes[(at % 4) as usize];
+            let detail = format!("in its way stands A 203.0.113.{claim} of number-{at}");
+            Standing::new(Some(VmId::from_u128(at * 3 + claim)), Kind::Name, outcome, detail)
+        };
+        let name = OwnerName::parse(&format!("vm{at:06}.{}", zone(at))).unwrap();
+        board.set_name(name, (0..3).map(standing).collect());
+        let rejection = |pending| Rejection {
+            kind: Kind::Name,
+            name: format!("no_label{at:06}").into(),
+            pending,
+            reason: "bad name",
+            detail: "an underscore is no part of a host name".into(),
+        };
+        board.set_rejections(VmId::from_u128(at), vec![rejection(true), rejection(false)]);
+    }
+    let left = |at: u128| LeftBehind {
+        name: format!("left{at:06}.example.org").into(),
+        rtype: "A".into(),
+        content: "203.0.113.9".into(),
+        vm: VmId::from_u128(at).to_string().into(),
+        at: "2026-01-01 00:00:00".into(),
+    };
+    board.set_left_behind((0..NAMES / 2).map(left).collect());
+}
+
+/// What this thread has had of a core: a machine that is busy with other things makes it no longer.
+fn used() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux tells");
+    let nanos = text.split(' ').next().and_then(|field| field.parse().ok()).expect("nanoseconds");
+    Duration::from_nanos(nanos)
+}
+
+/// An answer, with neither the patience nor the turns of the server, and its time.
+fn answer(observed: &Observed, path: &str) -> (String, Duration) {
+    let (began, now) = (used(), Instant::now());
+    let text = match path.strip_prefix("/?") {
+        Some(asked) => {
+            page(observed, None, now, Query::try_from_uri(&format!("/?{asked}").parse().unwrap()).unwrap().0)
+        }
+        None if path == "/" => page(observed, None, now, Shown::default()),
+        None if path == "/status" => serde_json::to_string(&Status::read(observed, None, now)).unwrap(),
+        None => render(&observed.metrics, &observed.board, true),
+    };
+    (text, used() - began)
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_names_make_short_pages_on_which_search_finds_each() {
+    let server = server().await;
+    crowded(&server.observed.board);
+    for (path, most, says) in [
+        ("/", 80_000, "Contended: 25000"),
+        ("/?q=vm099997", 30_000, "Contended: 1 of 25000"),
+        ("/?q=number-99998", 30_000, "Frozen: 1 of 25000"),
+        ("/?q=0000000493d4", 30_000, "Held: 1 of 25000"),
+        ("/?q=no_label099999", 30_000, "Rejected: 1 of 100000"),
+        ("/?q=left049999", 30_000, "Left behind: 1 of 50000"),
+        ("/?q=zone1999.example.org", 80_000, "Zones: 1 of 2000"),
+        ("/?list=blocked&page=250", 300_000, "page 250 of 250"),
+        ("/?list=left-behind&page=500", 100_000, "left049999"),
+        ("/?list=zones&page=20", 100_000, "zone1999"),
+        ("/status", 2_000_000, "\"names_total\":100000"),
+        ("/metrics", 100_000, "cs_powerdns_pending_claims 100000"),
+    ] {
+        let (text, took) = answer(&server.observed, path);
+        println!("{path}: {} octets in {took:?} of a core", text.len());
+        assert!(text.contains(says), "{path}: no `{says}`");
+        assert!(text.len() < most, "{path}: {} octets", text.len());
+        // Without the compiler's optimizations, which make it ten times faster.
+        assert!(took < Duration::from_secs(5), "{path}: {took:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_everybody_wants_fills_neither_page_nor_status() {
+    let server = server().await;
+    let outcome = Outcome::Waiting { holder: None };
+    for at in 0..1000 {
+        let name = OwnerName::parse(&format!("vm{at:04}.example.org")).unwrap();
+        let waits = |vm| {
+            Standing::new(Some(VmId::from_u128(vm)), Kind::Name, &outcome, "held by VM Nobody".repeat(5))
+        };
+        server.observed.board.set_name(name, (0..200).map(waits).collect());
+    }
+    for (path, most, says) in [
+        ("/", 50_000, "and 195 more"),
+        ("/?list=contended", 300_000, "and 195 more"),
+        ("/status", 2_500_000, "\"claims_total\":200"),
+    ] {
+        let (text, _) = answer(&server.observed, path);
+        println!("{path}: {} octets", text.len());
+        assert!(text.len() < most && text.contains(says), "{path}: {} octets", text.len());
+    }
 }
 
 #[tokio::test]

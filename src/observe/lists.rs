@@ -209,6 +209,9 @@ impl Lists {
         let known: HashMap<&str, usize> =
             zones.iter().enumerate().map(|(at, zone)| (zone.name.as_str(), at)).collect();
         let mut by_zone = vec![0; zones.len()];
+        // A VM's id is written out only for who may have asked for one.
+        let is_id = wanted.text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        let has_id = |vm: VmId| is_id && has(&vm.to_string(), &wanted.text);
         let mut names: HashMap<&str, Keys<_>> = HashMap::new();
         board.each_name(|name, state| {
             let mut counted: Vec<&str> = Vec::with_capacity(1);
@@ -220,10 +223,9 @@ impl Lists {
                 let same = state.standings.iter().filter(|other| other.word == standing.word);
                 let matches = wanted.only.is_none_or(|list| list.word == standing.word)
                     && (has(name.as_str(), &wanted.text)
-                        || same.into_iter().any(|other| {
-                            has(&other.detail, &wanted.text)
-                                || other.vm.is_some_and(|vm| has(&vm.to_string(), &wanted.text))
-                        }));
+                        || same
+                            .into_iter()
+                            .any(|other| has(&other.detail, &wanted.text) || other.vm.is_some_and(has_id)));
                 names.entry(standing.word).or_default().add(matches, || name.clone());
             }
             if let Some(zone) = suffixes(name.as_str()).find_map(|suffix| known.get(suffix)) {
@@ -235,8 +237,7 @@ impl Lists {
             let word = if rejection.pending { PENDING } else { REJECTED };
             let Rejection { kind, name, reason, detail, .. } = rejection;
             let matches = wanted.only.is_none_or(|list| list.word == word)
-                && ([name, *reason, detail].iter().any(|text| has(text, &wanted.text))
-                    || has(&vm.to_string(), &wanted.text));
+                && ([name, *reason, detail].iter().any(|text| has(text, &wanted.text)) || has_id(vm));
             rejections.entry(word).or_default().add(matches, || (name.clone(), vm, *kind));
         });
         let (mut excerpts, mut totals) = (Vec::new(), Vec::new());

@@ -10,7 +10,7 @@ use std::{
 /// At most so many names, and so many VMs, are listed; their number is always whole.
 pub const LISTED: usize = 1000;
 /// At most so many claims of one name are listed: whoever calls all his VMs the same fills no page.
-const CLAIMS: usize = 50;
+const CLAIMS: usize = 10;
 
 /// Everything that is shown.
 #[derive(Debug, Serialize)]

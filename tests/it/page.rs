@@ -128,6 +128,9 @@ async fn pictures(browser: &Browser, what: &str) {
                 seen[0].as_u64() <= seen[1].as_u64(),
                 "{what} on a {size} screen has to be moved sideways: {seen}"
             );
+            let ground = browser.run("return getComputedStyle(document.body).backgroundColor").await;
+            let expected = if dark { "rgb(13, 17, 23)" } else { "rgb(255, 255, 255)" };
+            assert_eq!(ground.expect("a colour"), expected, "{what} on a {size} screen, {colours}");
             if let Some(folder) = &folder {
                 let picture = browser.picture().await.expect("a picture");
                 std::fs::write(folder.join(format!("{what}-{size}-{colours}.png")), picture).expect("a file");
