@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# What deploy/demo.sh and tests/run.sh share, to be sourced: what has to be installed (Debian, Ubuntu),
+# What deploy/demo.sh and tests/run.sh share, to be sourced: what has to be installed (Debian 12),
 # where programs lie, and a way to run a command so that a signal ends it with all that it has started.
 
 # To build, to run the servers, and to look at them.
 # shellcheck disable=SC2034 # for those who source this
 packages=(ca-certificates g++ make pkg-config libssl-dev zlib1g-dev
-  mariadb-server pdns-server pdns-backend-mysql pdns-tools bind9-dnsutils curl jq)
+  mariadb-server pdns-server pdns-backend-mysql pdns-tools bind9-dnsutils curl jq procps)
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then

@@ -7,7 +7,7 @@
 #   --no-install  install nothing: say what is missing and stop
 #   --keep        leave everything up at the end, and say how to play with it and how to end it
 #
-# Exit code: 0 when every answer was as expected, 1 when one was not. On Debian 12 or Ubuntu; needs Rust,
+# Exit code: 0 when every answer was as expected, 1 when one was not. On Debian 12; needs Rust,
 # installs the rest, uses free ports of 127.0.0.1 and a temporary folder, and leaves neither behind.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that is checked before a change lands: installs what is missing (Debian, Ubuntu), then
+# Everything that is checked before a change lands: installs what is missing (Debian 12), then
 # formatting, lints, build, and all tests against real servers that end with this script.
 #
 #   tests/run.sh [--no-install] [--no-lint] [--quick | --powerdns VERSION] [ARGUMENTS OF cargo test ...]
