@@ -152,6 +152,8 @@ pub struct Sql {
     pub serials: Counter,
     /// Statements sent.
     pub statements: Counter,
+    /// Round trips that they took: several may go together.
+    pub trips: Counter,
     /// Microseconds that statements took.
     pub micros: Counter,
     /// Connections that could not be made, and statements that failed or took too long.

@@ -193,6 +193,8 @@ fn triggers(text: &mut Text, metrics: &Metrics) {
 fn sql(text: &mut Text, metrics: &Metrics) {
     let sql = &metrics.sql;
     text.counter("sql_statements_total", "Statements sent to the PowerDNS database.", &sql.statements);
+    let help = "Round trips to the PowerDNS database: statements that go together take one.";
+    text.counter("sql_round_trips_total", help, &sql.trips);
     text.time("sql_seconds_total", "Time that statements took.", &sql.micros);
     text.counter(
         "sql_errors_total",

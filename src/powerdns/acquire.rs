@@ -13,7 +13,7 @@ pub(super) async fn ensure_owner(session: &mut Session, owner: &str) -> Result<(
     // IGNORE: two that start at once make one line.
     let sql = "INSERT IGNORE INTO cs_powerdns_owner (owner_id, holder, epoch, expires_at, fence, \
                schema_version) VALUES (?, '', 0, UTC_TIMESTAMP(6), 0, ?)";
-    session.run("making the owner's line", sql, vec![text(owner), VERSION.into()]).await?;
+    session.run("making the owner's line", sql, &[text(owner), VERSION.into()]).await?;
     Ok(())
 }
 
@@ -30,7 +30,7 @@ impl Database {
         let owner = &self.settings().owner;
         let mut session = self.session().await?;
         ensure_owner(&mut session, owner).await?;
-        session.begin().await?;
+        session.begin();
         match self.take(&mut session, holder, over).await {
             // On Galera two nodes may both come here: one of the COMMITs fails its certification.
             Ok(taken) => session.commit().await.map(|()| taken),
@@ -57,8 +57,8 @@ impl Database {
         }
         let sql = "UPDATE cs_powerdns_owner SET holder = ?, epoch = epoch + 1, schema_version = ?, \
                    expires_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND WHERE owner_id = ? AND epoch = ?";
-        let values = vec![text(holder), VERSION.into(), self.ttl(), text(owner), now.epoch.into()];
-        if session.run(WHAT, sql, values).await? != 1 {
+        let values = [text(holder), VERSION.into(), self.ttl(), text(owner), now.epoch.into()];
+        if session.run(WHAT, sql, &values).await? != 1 {
             return Err(DbError::Answer { what: WHAT, lacks: "the epoch just read" });
         }
         Ok(Acquire::Held(Lease { epoch: now.epoch + 1, holder: holder.to_owned() }))

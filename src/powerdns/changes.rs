@@ -1,11 +1,7 @@
 //! The statements that change `records`. Each one's WHERE repeats what the plan saw, and each one's count
 //! must be what was asked for.
 
-use super::{
-    WriteError,
-    session::Session,
-    sql::{TUPLES, marks, pad, pieces, text, tuples},
-};
+use super::sql::{Statement, TUPLES, marks, text, tuples};
 use crate::model::{NewRow, OwnedRow, RecordType, Reorder, Ttl};
 use mysql_async::Value;
 use std::collections::BTreeMap;
@@ -27,17 +23,9 @@ fn guard(rows: &[&OwnedRow]) -> (String, Vec<Value>) {
             row.ttl.map_or(Value::Int(-1), |ttl| ttl.0.into()),
         ]);
     }
-    let n = pad(&mut ids, 1);
-    pad(&mut values, 6);
+    let n = ids.len();
     ids.extend(values);
     (format!("id IN ({}) AND {GUARD} IN ({}) AND disabled = 0", marks(n), tuples(n, 6)), ids)
-}
-
-fn counted(what: &str, found: u64, wanted: usize) -> Result<(), WriteError> {
-    if usize::try_from(found) == Ok(wanted) {
-        return Ok(());
-    }
-    Err(WriteError::Conflict(format!("of {wanted} {what}, {found} stood as they were seen")))
 }
 
 fn by_id<'a>(rows: impl IntoIterator<Item = &'a OwnedRow>) -> Vec<&'a OwnedRow> {
@@ -47,100 +35,93 @@ fn by_id<'a>(rows: impl IntoIterator<Item = &'a OwnedRow>) -> Vec<&'a OwnedRow> 
 }
 
 /// Deletes rows of ours.
-pub(super) async fn delete(session: &mut Session, rows: &[OwnedRow]) -> Result<(), WriteError> {
-    for rows in by_id(rows).chunks(TUPLES) {
+pub(super) fn delete(rows: &[OwnedRow]) -> Vec<Statement> {
+    let statement = |rows: &[&OwnedRow]| {
         let (clause, values) = guard(rows);
-        let found =
-            session.run("deleting rows", &format!("DELETE FROM records WHERE {clause}"), values).await?;
-        counted("rows to delete", found, rows.len())?;
-    }
-    Ok(())
+        Statement::new("deleting rows", &format!("DELETE FROM records WHERE {clause}"), &values)
+            .finds(rows.len(), "rows to delete")
+    };
+    by_id(rows).chunks(TUPLES).map(statement).collect()
 }
 
 /// Gives rows of ours another TTL.
-pub(super) async fn retime(session: &mut Session, retimes: &[(OwnedRow, Ttl)]) -> Result<(), WriteError> {
+pub(super) fn retime(retimes: &[(OwnedRow, Ttl)]) -> Vec<Statement> {
     let mut by_ttl: BTreeMap<Ttl, Vec<&OwnedRow>> = BTreeMap::new();
     for (owned, ttl) in retimes {
         by_ttl.entry(*ttl).or_default().push(owned);
     }
+    let mut statements = Vec::new();
     for (ttl, rows) in by_ttl {
         for rows in by_id(rows).chunks(TUPLES) {
             let (clause, values) = guard(rows);
-            let values = std::iter::once(ttl.0.into()).chain(values).collect();
+            let values: Vec<Value> = std::iter::once(ttl.0.into()).chain(values).collect();
             let sql = format!("UPDATE records SET ttl = ? WHERE {clause}");
-            let found = session.run("setting TTLs", &sql, values).await?;
-            counted("rows to give another TTL", found, rows.len())?;
+            let statement = Statement::new("setting TTLs", &sql, &values);
+            statements.push(statement.finds(rows.len(), "rows to give another TTL"));
         }
     }
-    Ok(())
+    statements
 }
 
 /// Inserts records and empty non-terminals.
-pub(super) async fn insert(session: &mut Session, rows: &[NewRow]) -> Result<(), WriteError> {
-    for rows in pieces(rows) {
-        let mut values = Vec::with_capacity(rows.len() * 9);
-        for row in rows {
-            values.push(row.zone.into());
-            values.push(text(row.name.as_str()));
-            if row.rtype == RecordType::Ent {
-                values.extend([Value::NULL, Value::NULL, Value::NULL, Value::NULL]);
-            } else {
-                values.push(text(row.rtype.as_str()));
-                values.push(text(&row.content.to_string()));
-                values.extend([row.ttl.0.into(), 0.into()]);
-            }
-            let ordername = row.ordername.as_deref().map_or(Value::NULL, text);
-            values.extend([0.into(), ordername, row.auth.into()]);
+pub(super) fn insert(rows: &[NewRow]) -> Option<Statement> {
+    let mut values = Vec::with_capacity(rows.len() * 9);
+    for row in rows {
+        values.push(row.zone.into());
+        values.push(text(row.name.as_str()));
+        if row.rtype == RecordType::Ent {
+            values.extend([Value::NULL, Value::NULL, Value::NULL, Value::NULL]);
+        } else {
+            values.push(text(row.rtype.as_str()));
+            values.push(text(&row.content.to_string()));
+            values.extend([row.ttl.0.into(), 0.into()]);
         }
-        let sql = format!(
-            "INSERT INTO records (domain_id, name, type, content, ttl, prio, disabled, ordername, auth) \
-             VALUES {}",
-            tuples(rows.len(), 9)
-        );
-        session.run("inserting rows", &sql, values).await?;
+        let ordername = row.ordername.as_deref().map_or(Value::NULL, text);
+        values.extend([0.into(), ordername, row.auth.into()]);
     }
-    Ok(())
+    let sql = format!(
+        "INSERT INTO records (domain_id, name, type, content, ttl, prio, disabled, ordername, auth) \
+         VALUES {}",
+        tuples(rows.len(), 9)
+    );
+    (!rows.is_empty()).then(|| Statement::new("inserting rows", &sql, &values))
 }
 
 /// Deletes empty non-terminals.
-pub(super) async fn delete_ents(session: &mut Session, ents: &[Reorder]) -> Result<(), WriteError> {
+pub(super) fn delete_ents(ents: &[Reorder]) -> Vec<Statement> {
     let mut ents: Vec<&Reorder> = ents.iter().collect();
     ents.sort_unstable_by_key(|ent| ent.id);
-    for ents in ents.chunks(TUPLES) {
+    let statement = |ents: &[&Reorder]| {
         let mut values: Vec<Value> = ents.iter().map(|ent| ent.id.into()).collect();
-        let n = pad(&mut values, 1);
-        let mut tuple = Vec::with_capacity(ents.len() * 3);
         for ent in ents {
-            tuple.extend([ent.id.into(), ent.zone.into(), text(ent.name.as_str())]);
+            values.extend([ent.id.into(), ent.zone.into(), text(ent.name.as_str())]);
         }
-        pad(&mut tuple, 3);
-        values.extend(tuple);
         let sql = format!(
             "DELETE FROM records WHERE id IN ({}) AND (id, domain_id, name) IN ({}) \
              AND (type IS NULL OR type = '')",
-            marks(n),
-            tuples(n, 3)
+            marks(ents.len()),
+            tuples(ents.len(), 3)
         );
-        let found = session.run("deleting empty non-terminals", &sql, values).await?;
-        counted("empty non-terminals to delete", found, ents.len())?;
-    }
-    Ok(())
+        Statement::new("deleting empty non-terminals", &sql, &values)
+            .finds(ents.len(), "empty non-terminals to delete")
+    };
+    ents.chunks(TUPLES).map(statement).collect()
 }
 
 /// Sets `auth` and `ordername` of rows, whoever wrote them: rectify would do the same.
-pub(super) async fn reorder(session: &mut Session, reorders: &[Reorder]) -> Result<(), WriteError> {
+pub(super) fn reorder(reorders: &[Reorder]) -> Vec<Statement> {
     let mut reorders: Vec<&Reorder> = reorders.iter().collect();
     reorders.sort_unstable_by_key(|reorder| reorder.id);
-    for reorder in reorders {
+    let statement = |reorder: &Reorder| {
         let sql = "UPDATE records SET ordername = ?, auth = ? WHERE id = ? AND domain_id = ? AND name = ?";
-        let values = vec![
+        let values = [
             reorder.ordername.as_deref().map_or(Value::NULL, text),
             reorder.auth.into(),
             reorder.id.into(),
             reorder.zone.into(),
             text(reorder.name.as_str()),
         ];
-        counted("rows to reorder", session.run("setting order names", sql, values).await?, 1)?;
-    }
-    Ok(())
+        Statement::new("setting order names", sql, &values).finds(1, "rows to reorder")
+    };
+    reorders.into_iter().map(statement).collect()
 }

@@ -85,7 +85,7 @@ impl Database {
 }
 
 async fn read_variables(session: &mut Session, sql: &str) -> Result<Variables, DbError> {
-    let rows = session.rows("reading the server's variables", sql, vec![]).await?;
+    let rows = session.rows("reading the server's variables", sql, &[]).await?;
     let read = |row: &Row| {
         let mut cells = Cells::of(row);
         Some((cells.text()?.to_ascii_lowercase(), cells.text()?.into_owned()))
@@ -169,7 +169,7 @@ async fn tables(session: &mut Session) -> Result<Vec<Finding>, DbError> {
     let mut findings = Vec::new();
     let sql = "SELECT TABLE_NAME, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() \
                AND TABLE_NAME IN ('domains', 'records', 'domainmetadata', 'cryptokeys') AND ENGINE <> 'InnoDB'";
-    for row in session.rows("reading the tables' engines", sql, vec![]).await? {
+    for row in session.rows("reading the tables' engines", sql, &[]).await? {
         let mut cells = Cells::of(&row);
         let (table, engine) = (cells.text().unwrap_or_default(), cells.text().unwrap_or_default());
         findings.push(Finding::error(
@@ -180,7 +180,7 @@ async fn tables(session: &mut Session) -> Result<Vec<Finding>, DbError> {
     }
     let sql = "SELECT 1 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() \
                AND TABLE_NAME = 'records' AND COLUMN_NAME = 'name' AND SEQ_IN_INDEX = 1";
-    if session.rows("looking for the index by name", sql, vec![]).await?.is_empty() {
+    if session.rows("looking for the index by name", sql, &[]).await?.is_empty() {
         findings.push(Finding::error(
             TOPIC,
             "the table records has no index that begins with the name: each look at a name reads it all",
@@ -191,7 +191,7 @@ async fn tables(session: &mut Session) -> Result<Vec<Finding>, DbError> {
     let sql = "SELECT DISTINCT CHARACTER_SET_NAME, COLLATION_NAME FROM information_schema.COLUMNS \
                WHERE TABLE_SCHEMA = DATABASE() AND COLUMN_NAME = 'name' \
                AND TABLE_NAME IN ('records', 'cs_powerdns_ledger')";
-    let sets = session.rows("comparing character sets", sql, vec![]).await?;
+    let sets = session.rows("comparing character sets", sql, &[]).await?;
     if let [first, second, ..] = sets.as_slice() {
         let of = |row| {
             let mut cells = Cells::of(row);

@@ -4,7 +4,7 @@ use super::{
     Database, DbError,
     decode::Cells,
     schema,
-    sql::{LIST, marks, pad, text},
+    sql::{LIST, marks, text},
 };
 use crate::model::{OwnerName, ZoneId};
 use mysql_async::Value;
@@ -45,7 +45,7 @@ impl Database {
                    FROM (SELECT owner_id, COUNT(*) entries FROM cs_powerdns_ledger GROUP BY owner_id) l \
                    LEFT JOIN cs_powerdns_owner o ON o.owner_id = l.owner_id ORDER BY l.owner_id";
         let mut session = self.session().await?;
-        let rows = match session.long_rows("reading the owner ids", sql, vec![]).await {
+        let rows = match session.long_rows("reading the owner ids", sql, &[]).await {
             Err(error) if schema::is_absent(&mut session, &error).await => vec![],
             rows => rows?,
         };
@@ -64,13 +64,13 @@ impl Database {
         let mut session = self.session().await?;
         let mut facts: HashMap<ZoneId, ZoneFacts> = HashMap::new();
         for ids in zones.chunks(LIST) {
-            let mut values: Vec<Value> = ids.iter().map(|id| Value::from(*id)).collect();
-            let list = marks(pad(&mut values, 1));
+            let values: Vec<Value> = ids.iter().map(|id| Value::from(*id)).collect();
+            let list = marks(ids.len());
             let sql = format!(
                 "SELECT domain_id, COUNT(*) FROM records WHERE domain_id IN ({list}) \
                  AND (type IS NULL OR type = '') GROUP BY domain_id"
             );
-            for row in session.long_rows("counting empty non-terminals", &sql, values.clone()).await? {
+            for row in session.long_rows("counting empty non-terminals", &sql, &values).await? {
                 let mut cells = Cells::of(&row);
                 if let (Some(zone), Some(ents)) = (cells.number(), cells.unsigned()) {
                     facts.entry(zone).or_default().ents = ents;
@@ -81,7 +81,7 @@ impl Database {
                  WHERE r.domain_id IN ({list}) AND r.disabled = 0 AND (r.type = 'DNAME' \
                  OR r.type = 'NS' AND r.name <> d.name) LIMIT {CUTS}"
             );
-            for row in session.long_rows("reading delegations", &sql, values).await? {
+            for row in session.long_rows("reading delegations", &sql, &values).await? {
                 let mut cells = Cells::of(&row);
                 let (Some(zone), name, kind) = (cells.number(), cells.text(), cells.text()) else { continue };
                 let Some(name) = name.and_then(|name| OwnerName::stored(&name).ok()) else { continue };
@@ -101,9 +101,9 @@ impl Database {
         let mut session = self.session().await?;
         let mut found = Vec::new();
         for names in names.chunks(LIST) {
-            let mut values: Vec<Value> = names.iter().map(|name| text(name.as_str())).collect();
-            let sql = format!("SELECT name FROM domains WHERE name IN ({})", marks(pad(&mut values, 1)));
-            for row in session.long_rows("looking for zones", &sql, values).await? {
+            let values: Vec<Value> = names.iter().map(|name| text(name.as_str())).collect();
+            let sql = format!("SELECT name FROM domains WHERE name IN ({})", marks(names.len()));
+            for row in session.long_rows("looking for zones", &sql, &values).await? {
                 found.extend(Cells::of(&row).text().and_then(|name| OwnerName::stored(&name).ok()));
             }
         }

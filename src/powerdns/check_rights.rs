@@ -137,7 +137,7 @@ pub(super) async fn check(session: &mut Session, settings: &Settings) -> Result<
         findings.push(creation(session).await?);
     } else if readable {
         let sql = "SELECT MAX(schema_version) FROM cs_powerdns_owner";
-        let rows = session.rows("reading the schema version", sql, vec![]).await?;
+        let rows = session.rows("reading the schema version", sql, &[]).await?;
         findings.push(schema_version(rows.first().and_then(|row| Cells::of(row).number())));
     }
     Ok(Checked { findings, readable })

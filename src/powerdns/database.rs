@@ -108,7 +108,7 @@ impl Database {
             *pruned = Some(Instant::now());
         }
         let sql = "DELETE FROM cs_powerdns_history WHERE at < UTC_TIMESTAMP() - INTERVAL 7 DAY LIMIT 10000";
-        let done = session.run("pruning the history", sql, vec![]).await;
+        let done = session.run("pruning the history", sql, &[]).await;
         if let Err(error @ DbError::Denied { .. }) = &done {
             tracing::warn!(error = error as &dyn std::error::Error, "the history grows for ever");
         } else if let Err(error) = done {

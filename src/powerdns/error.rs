@@ -57,6 +57,16 @@ pub enum DbError {
         /// What is missing.
         lacks: &'static str,
     },
+    /// A statement has found other rows than somebody had seen.
+    #[error("of {wanted} {what}, {found} stood as they were seen")]
+    Changed {
+        /// Which rows.
+        what: &'static str,
+        /// How many there had to be.
+        wanted: usize,
+        /// How many there were.
+        found: u64,
+    },
     /// Tables are missing and may not be created.
     #[error(
         "database {database} has no tables cs_powerdns_* that this user may use, and the user may not \
@@ -108,7 +118,7 @@ impl DbError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Connect { source, .. } | Self::Query { source, .. } => transient(source),
-            Self::Timeout { .. } => true,
+            Self::Timeout { .. } | Self::Changed { .. } => true,
             Self::Denied { .. }
             | Self::Answer { .. }
             | Self::SchemaMissing { .. }
@@ -229,7 +239,13 @@ impl WriteError {
 
 impl From<DbError> for WriteError {
     fn from(error: DbError) -> Self {
-        if error.is_transient() { Self::Retry(error) } else { Self::Db(error) }
+        match error {
+            DbError::Changed { .. } => Self::Conflict(error.to_string()),
+            // The ledger is all that has a key of ours.
+            error if error.is_duplicate() => Self::Conflict("an entry has been added".into()),
+            error if error.is_transient() => Self::Retry(error),
+            error => Self::Db(error),
+        }
     }
 }
 

@@ -21,7 +21,7 @@ impl Database {
         ensure_owner(&mut session, owner).await?;
         if let Some(cloud) = cloud {
             let sql = "UPDATE cs_powerdns_owner SET cloud = ? WHERE owner_id = ? AND cloud IS NULL";
-            session.run("binding the cloud", sql, vec![text(cloud), text(owner)]).await?;
+            session.run("binding the cloud", sql, &[text(cloud), text(owner)]).await?;
         }
         let now = standing(&mut session, owner, false).await?;
         now.ok_or(DbError::Answer { what: WHAT, lacks: "the owner's line" })
@@ -32,7 +32,7 @@ impl Database {
     /// many there were.
     pub async fn hand_over(&self, lease: &Lease, to: &str, standing: &Standing) -> Result<u64, WriteError> {
         let mut session = self.session().await?;
-        session.begin().await?;
+        session.begin();
         let done = self.hand_over_in(&mut session, lease, to, standing).await;
         match done {
             Ok(moved) => {
@@ -57,14 +57,14 @@ impl Database {
         // In no order of ours: any would read, sort and lock all that are left, each time.
         let sql = "UPDATE cs_powerdns_ledger SET owner_id = ?, held_hash = 0, updated_at = UTC_TIMESTAMP() \
                    WHERE owner_id = ? LIMIT ?";
-        let values = vec![text(to), text(from), ENTRIES.into()];
-        let moved = session.run("handing over entries", sql, values).await?;
+        let values = [text(to), text(from), ENTRIES.into()];
+        let moved = session.run("handing over entries", sql, &values).await?;
         // In one order for all, or two that cross would lock each other out.
         let mut fences = [(&**from, lease.epoch()), (to, standing.epoch)];
         fences.sort_unstable();
         for (owner, epoch) in fences {
             let sql = "UPDATE cs_powerdns_owner SET fence = fence + 1 WHERE owner_id = ? AND epoch = ?";
-            if session.run("fencing", sql, vec![text(owner), epoch.into()]).await? != 1 {
+            if session.run("fencing", sql, &[text(owner), epoch.into()]).await? != 1 {
                 return Err(WriteError::Fenced);
             }
         }

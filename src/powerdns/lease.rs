@@ -108,7 +108,7 @@ pub(super) async fn standing(
         "SELECT epoch, holder, TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), expires_at), \
          CAST(expires_at AS CHAR), fence, cloud, schema_version FROM cs_powerdns_owner WHERE owner_id = ?{end}"
     );
-    let rows = session.rows(WHAT, &sql, vec![text(owner)]).await?;
+    let rows = session.rows(WHAT, &sql, &[text(owner)]).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let mut cells = Cells::of(row);
     let epoch = cells.unsigned();
@@ -139,9 +139,9 @@ impl Database {
         const WHAT: &str = "renewing the lease";
         let sql = "UPDATE cs_powerdns_owner SET expires_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND \
                    WHERE owner_id = ? AND epoch = ? AND holder = ?";
-        let values = vec![self.ttl(), text(&self.settings().owner), lease.epoch.into(), text(&lease.holder)];
+        let values = [self.ttl(), text(&self.settings().owner), lease.epoch.into(), text(&lease.holder)];
         let after = self.settings().lease_ttl / 3;
-        let work = async { self.lease_session().await?.run(WHAT, sql, values).await };
+        let work = async { self.lease_session().await?.run(WHAT, sql, &values).await };
         match tokio::time::timeout(after, work).await {
             Ok(found) => Ok(found? == 1),
             Err(_) => Err(DbError::Timeout { server: self.settings().server(), what: WHAT, after }),
@@ -152,9 +152,9 @@ impl Database {
     pub async fn release(&self, lease: Lease) {
         let sql = "UPDATE cs_powerdns_owner SET holder = '', expires_at = UTC_TIMESTAMP(6) \
                    WHERE owner_id = ? AND epoch = ? AND holder = ?";
-        let values = vec![text(&self.settings().owner), lease.epoch.into(), text(&lease.holder)];
+        let values = [text(&self.settings().owner), lease.epoch.into(), text(&lease.holder)];
         let done = match self.lease_session().await {
-            Ok(mut session) => session.run("releasing the lease", sql, values).await,
+            Ok(mut session) => session.run("releasing the lease", sql, &values).await,
             Err(error) => Err(error),
         };
         if let Err(error) = done {
@@ -170,8 +170,8 @@ impl Database {
         let owner = &self.settings().owner;
         let sql = "UPDATE cs_powerdns_owner SET cloud = ? WHERE owner_id = ? AND epoch = ? AND cloud IS NULL";
         let mut session = self.session().await?;
-        let values = vec![text(cloud), text(owner), lease.epoch.into()];
-        if session.run("binding the cloud", sql, values).await? == 1 {
+        let values = [text(cloud), text(owner), lease.epoch.into()];
+        if session.run("binding the cloud", sql, &values).await? == 1 {
             return Ok(Bound::New);
         }
         match standing(&mut session, owner, false).await?.and_then(|standing| standing.cloud) {
@@ -190,7 +190,7 @@ impl Database {
         super::acquire::ensure_owner(&mut session, owner).await?;
         let sql = "UPDATE cs_powerdns_owner SET cloud = ?, epoch = epoch + 1, holder = '', \
                    expires_at = UTC_TIMESTAMP(6) WHERE owner_id = ? AND (cloud IS NULL OR cloud <> ?)";
-        session.run("binding the cloud", sql, vec![text(cloud), text(owner), text(cloud)]).await?;
+        session.run("binding the cloud", sql, &[text(cloud), text(owner), text(cloud)]).await?;
         Ok(())
     }
 

@@ -39,7 +39,7 @@ const DENIED: u16 = 1142;
 pub(super) async fn exists(database: &Database) -> Result<bool, DbError> {
     let sql = "SELECT 1 FROM information_schema.TABLES \
                WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'cs_mapping'";
-    Ok(!database.session().await?.rows("looking for cs_mapping", sql, vec![]).await?.is_empty())
+    Ok(!database.session().await?.rows("looking for cs_mapping", sql, &[]).await?.is_empty())
 }
 
 async fn stream(database: &Database, sql: &str) -> Result<Mapping, DbError> {

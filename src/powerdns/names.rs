@@ -5,10 +5,10 @@ use super::{
     decode::{self, Cells, ENTRY, ROW},
     schema,
     session::Session,
-    sql::{LIST, marks, pad, text},
+    sql::{LIST, Statement, marks, text},
 };
 use crate::model::{Content, Entry, OwnerId, OwnerName, RecordId, RecordType, Row, ZoneId};
-use mysql_async::Value;
+use mysql_async::{Row as Answer, Value};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Rows and entries at some names, in every zone.
@@ -62,13 +62,6 @@ fn at<'a, T>(sorted: &'a [T], name: &str, of: impl Fn(&T) -> &str) -> &'a [T] {
     &sorted[from..from + len]
 }
 
-/// A column's IN list of names, padded.
-fn name_list(names: &[OwnerName]) -> (String, Vec<Value>) {
-    let mut values: Vec<Value> = names.iter().map(|name| text(name.as_str())).collect();
-    let n = pad(&mut values, 1);
-    (marks(n), values)
-}
-
 /// Sorted, each once.
 pub(super) fn sorted(names: impl IntoIterator<Item = OwnerName>) -> Vec<OwnerName> {
     let mut names: Vec<OwnerName> = names.into_iter().collect();
@@ -77,32 +70,34 @@ pub(super) fn sorted(names: impl IntoIterator<Item = OwnerName>) -> Vec<OwnerNam
     names
 }
 
-/// The index by name, as every schema of PowerDNS calls it.
-const BY_NAME: &str = " FORCE INDEX (nametype_index)";
-
-/// The rows of these names in every zone; locked, they stay as they are until the transaction ends. Odd
-/// case is the same name, and so are trailing blanks, which the collation overlooks.
-pub(super) async fn rows(
-    session: &mut Session,
-    names: &[OwnerName],
-    lock: bool,
-) -> Result<Vec<Row>, DbError> {
+/// Asks for the rows of these names in every zone; locked, they stay as they are until the transaction ends.
+/// Odd case is the same name, and so are trailing blanks, which the collation overlooks.
+fn ask_rows(names: &[OwnerName], index: &str, lock: bool) -> Vec<Statement> {
     // A table that seems small to the server would be scanned, and in a first fill it seems small for long:
     // measured, three quarters of its time. A locking scan waits for everybody's locks: measured, edits by the
     // PowerDNS API died of deadlocks.
+    let sql = format!("SELECT {ROW} FROM records r{index} WHERE r.name");
+    ask("reading the rows of names", &sql, names, lock)
+}
+
+/// Asks for the entries of all owner ids at these names. Locked, they stay as they are until the transaction
+/// ends: never by a scan, which would wait for everybody's.
+fn ask_entries(names: &[OwnerName], lock: bool) -> Vec<Statement> {
+    let sql = format!("SELECT {ENTRY} FROM cs_powerdns_ledger l FORCE INDEX (PRIMARY) WHERE l.name");
+    ask("reading the entries of names", &sql, names, lock)
+}
+
+fn ask(what: &'static str, sql: &str, names: &[OwnerName], lock: bool) -> Vec<Statement> {
     let end = if lock { " FOR UPDATE" } else { "" };
-    let mut rows = Vec::new();
-    for names in names.chunks(LIST) {
-        const WHAT: &str = "reading the rows of names";
-        let (list, values) = name_list(names);
-        let sql = |index| format!("SELECT {ROW} FROM records r{index} WHERE r.name IN ({list}){end}");
-        let answer = match session.rows(WHAT, &sql(BY_NAME), values.clone()).await {
-            Err(error) if error.is_absent_index() => session.rows(WHAT, &sql(""), values).await?,
-            answer => answer?,
-        };
-        rows.extend(answer.iter().filter_map(|row| decode::row(&mut Cells::of(row), None)));
-    }
-    Ok(rows)
+    let statement = |names: &[OwnerName]| {
+        let values: Vec<Value> = names.iter().map(|name| text(name.as_str())).collect();
+        Statement::new(what, &format!("{sql} IN ({}){end}", marks(names.len())), &values)
+    };
+    names.chunks(LIST).map(statement).collect()
+}
+
+fn rows(answers: &[Vec<Answer>]) -> Vec<Row> {
+    answers.iter().flatten().filter_map(|row| decode::row(&mut Cells::of(row), None)).collect()
 }
 
 /// The lines of the ledger at some names.
@@ -114,46 +109,67 @@ pub(crate) struct Lines {
     pub unreadable: Vec<(OwnerName, RecordType, Content, ZoneId)>,
 }
 
-/// The entries of all owner ids at these names; none where our tables do not exist. Locked, they stay as
-/// they are until the transaction ends: never by a scan, which would wait for everybody's.
-pub(super) async fn entries(
+fn lines(answers: &[Vec<Answer>], owner: &OwnerId) -> Lines {
+    let mut lines = Lines::default();
+    for row in answers.iter().flatten() {
+        if let Some(entry) = decode::entry(&mut Cells::of(row), owner) {
+            lines.entries.push(entry);
+        } else {
+            tracing::warn!("a line of cs_powerdns_ledger cannot be read and is passed over");
+            lines.unreadable.extend(decode::own_key(&mut Cells::of(row), owner));
+        }
+    }
+    lines
+}
+
+/// Locks names: their rows, then their entries, as whoever else changes both does.
+pub(super) async fn lock(
     session: &mut Session,
     names: &[OwnerName],
     owner: &OwnerId,
-    lock: bool,
-) -> Result<Lines, DbError> {
-    let end = if lock { " FOR UPDATE" } else { "" };
-    let mut lines = Lines::default();
-    for names in names.chunks(LIST) {
-        let (list, values) = name_list(names);
-        let sql = format!(
-            "SELECT {ENTRY} FROM cs_powerdns_ledger l FORCE INDEX (PRIMARY) WHERE l.name IN ({list}){end}"
-        );
-        let answer = match session.rows("reading the entries of names", &sql, values).await {
-            Err(error) if !lock && schema::is_absent(session, &error).await => return Ok(lines),
-            answer => answer?,
-        };
-        for row in &answer {
-            if let Some(entry) = decode::entry(&mut Cells::of(row), owner) {
-                lines.entries.push(entry);
-            } else {
-                tracing::warn!("a line of cs_powerdns_ledger cannot be read and is passed over");
-                lines.unreadable.extend(decode::own_key(&mut Cells::of(row), owner));
-            }
-        }
-    }
-    Ok(lines)
+) -> Result<(Vec<Row>, Lines), DbError> {
+    let mut asked = ask_rows(names, session.by_name(), true);
+    let of_rows = asked.len();
+    asked.extend(ask_entries(names, true));
+    let answers = session.all(asked).await?;
+    let (of_rows, of_entries) = answers.split_at(of_rows);
+    Ok((rows(of_rows), lines(of_entries, owner)))
 }
 
-/// Reads names; of those `around` only the rows. Entries first: a row that another owner id writes meanwhile is foreign either way.
+/// Entries first: a row that another owner id writes meanwhile is foreign either way. There are none where our
+/// tables do not exist.
+async fn ask_both(
+    session: &mut Session,
+    names: &[OwnerName],
+    all: &[OwnerName],
+    owner: &OwnerId,
+) -> Result<(Vec<Row>, Vec<Entry>), DbError> {
+    let mut with_entries = true;
+    loop {
+        let mut asked = if with_entries { ask_entries(names, false) } else { Vec::new() };
+        let of_entries = asked.len();
+        asked.extend(ask_rows(all, session.by_name(), false));
+        match session.all(asked).await {
+            Ok(answers) => {
+                let (of_entries, of_rows) = answers.split_at(of_entries);
+                return Ok((rows(of_rows), lines(of_entries, owner).entries));
+            }
+            Err(error) if session.misses_index(&error) => {}
+            Err(error) if with_entries && schema::is_absent(session, &error).await => with_entries = false,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Reads names; of those `around` only the rows.
 pub(super) async fn read(
     session: &mut Session,
     names: &[OwnerName],
     around: &[OwnerName],
     owner: &OwnerId,
 ) -> Result<NameRows, DbError> {
-    let Lines { entries, .. } = entries(session, &sorted(names.iter().cloned()), owner, false).await?;
-    let rows = rows(session, &sorted(names.iter().chain(around).cloned()), false).await?;
+    let all = sorted(names.iter().chain(around).cloned());
+    let (rows, entries) = ask_both(session, &sorted(names.iter().cloned()), &all, owner).await?;
 
     let same: HashSet<_> = rows.iter().map(|row| (row.zone, &row.name, &row.rtype, &row.content)).collect();
     let wanted: BTreeMap<RecordId, &OwnerName> = entries
@@ -165,10 +181,10 @@ pub(super) async fn read(
     let mut strays = Vec::new();
     let ids: Vec<RecordId> = wanted.keys().copied().collect();
     for ids in ids.chunks(LIST) {
-        let mut values: Vec<Value> = ids.iter().map(|id| Value::from(*id)).collect();
-        let n = pad(&mut values, 1);
-        let sql = format!("SELECT {ROW} FROM records r FORCE INDEX (PRIMARY) WHERE r.id IN ({})", marks(n));
-        for row in session.rows("reading rows by id", &sql, values).await? {
+        let values: Vec<Value> = ids.iter().map(|id| Value::from(*id)).collect();
+        let list = marks(ids.len());
+        let sql = format!("SELECT {ROW} FROM records r FORCE INDEX (PRIMARY) WHERE r.id IN ({list})");
+        for row in session.rows("reading rows by id", &sql, &values).await? {
             let name = Cells::of(&row).unsigned().and_then(|id| wanted.get(&id).copied());
             strays.extend(decode::row(&mut Cells::of(&row), name));
         }

@@ -4,7 +4,7 @@ use super::{
     AuditSummary, Database, DbError, NameRows, Standing, audit,
     decode::{self, Cells, ROW},
     lease, mapping, names, schema,
-    sql::{like, text},
+    sql::{Statement, like, text},
     zones,
 };
 use crate::model::{
@@ -90,35 +90,14 @@ impl Reader {
         audit::stream(&self.database, out).await
     }
 
-    /// The names of records two or more labels below the apex, which make empty non-terminals; disabled
-    /// ones too, since an operator enables them in place. In the reverse trees without the names that
-    /// addresses have. Only rows above `since`, where that is known: a range, however large the zone is;
-    /// else the whole zone is read, without locks (0.5 to 0.8 s for a million rows).
-    pub async fn deep_names(&self, zone: &Zone, since: Option<RecordId>) -> Result<DeepNames, DbError> {
-        // One statement, so that both halves see the same rows. Without DISTINCT: for it the server reads the
-        // whole table in the order of names, or fills a temporary table (measured: five to ten times as long).
-        let sql = format!(
-            "SELECT MAX(id), NULL FROM records WHERE domain_id = ? UNION ALL \
-             SELECT NULL, name FROM records WHERE domain_id = ?{} \
-             AND type IS NOT NULL AND type <> '' AND name LIKE ?{}",
-            if since.is_some() { " AND id > ?" } else { "" },
-            beside_addresses(zone)
-        );
-        let mut values = vec![zone.id.into(), zone.id.into()];
-        values.extend(since.map(Value::from));
-        values.push(text(&format!("%.%.{}", like(zone.name.as_str()))));
-        let mut session = self.database.session().await?;
-        let rows = session.long_rows("reading the deep names of a zone", &sql, values).await?;
-        let mut upto = 0;
-        let mut read = Vec::new();
-        for row in &rows {
-            let mut cells = Cells::of(row);
-            upto = upto.max(cells.unsigned().unwrap_or(0));
-            read.extend(cells.text().and_then(|name| OwnerName::stored(&name).ok()));
-        }
-        // The pattern lets other blanks and cases through than a name has.
-        read.retain(|name| name.is_within(zone.name.as_str()) && name.depth() >= zone.name.depth() + 2);
-        Ok(DeepNames { names: names::sorted(read), upto })
+    /// The names of records two or more labels below the apexes of these zones, which make empty non-terminals;
+    /// disabled ones too, since an operator enables them in place. In the reverse trees without the names that
+    /// addresses have. Of a zone only rows above an id, where one is given: a range, however large the zone
+    /// is; else the whole zone is read, without locks (0.5 to 0.8 s for a million rows).
+    pub async fn deep_names(&self, zones: &[(&Zone, Option<RecordId>)]) -> Result<Vec<DeepNames>, DbError> {
+        let asked = zones.iter().map(|(zone, since)| ask_deep_names(zone, *since)).collect();
+        let answers = self.database.session().await?.all_long(asked).await?;
+        Ok(zones.iter().zip(&answers).map(|((zone, _), rows)| deep_names(zone, rows)).collect())
     }
 
     /// The enabled A, AAAA and PTR rows of a zone, whoever wrote them. Reads the whole zone.
@@ -127,7 +106,7 @@ impl Reader {
             "SELECT {ROW} FROM records r WHERE r.domain_id = ? AND r.disabled = 0 AND r.type IN ('A', 'AAAA', 'PTR')"
         );
         let mut session = self.database.session().await?;
-        let rows = session.long_rows("reading what a zone publishes", &sql, vec![zone.id.into()]).await?;
+        let rows = session.long_rows("reading what a zone publishes", &sql, &[zone.id.into()]).await?;
         Ok(rows.iter().filter_map(|row| decode::row(&mut Cells::of(row), None)).collect())
     }
 
@@ -135,7 +114,7 @@ impl Reader {
     pub async fn serials(&self) -> Result<Vec<(ZoneId, Serial)>, DbError> {
         let sql = "SELECT d.id, r.id, r.content FROM domains d STRAIGHT_JOIN records r \
                    ON r.name = d.name AND r.type = 'SOA' WHERE r.domain_id = d.id AND r.disabled = 0";
-        let rows = self.database.session().await?.long_rows("reading serials", sql, vec![]).await?;
+        let rows = self.database.session().await?.long_rows("reading serials", sql, &[]).await?;
         let mut first: HashMap<ZoneId, (u64, Serial)> = HashMap::new();
         for row in &rows {
             let mut cells = Cells::of(row);
@@ -212,7 +191,7 @@ impl Reader {
     pub async fn history(&self, name: &OwnerName) -> Result<Vec<HistoryLine>, DbError> {
         let sql = "SELECT DATE_FORMAT(at, '%Y-%m-%d %H:%i:%s'), name, type, content, vm, why \
                    FROM cs_powerdns_history WHERE name = ? ORDER BY id DESC LIMIT 50";
-        let rows = self.ours("reading the history", sql, vec![text(name.as_str())]).await?;
+        let rows = self.ours("reading the history", sql, &[text(name.as_str())]).await?;
         let line = |row| {
             let mut cells = Cells::of(row);
             let mut next = || cells.text().unwrap_or_default().into_owned();
@@ -230,9 +209,9 @@ impl Reader {
                    LEFT JOIN cs_powerdns_ledger l ON l.name = r.name AND l.type = r.type \
                    AND l.content = r.content AND l.zone_id = r.domain_id \
                    WHERE h.owner_id = ? AND h.why = ? AND l.name IS NULL ORDER BY h.id DESC";
-        let values = vec![text(&self.database.settings().owner), text(LEFT_BEHIND)];
+        let values = [text(&self.database.settings().owner), text(LEFT_BEHIND)];
         let mut seen = HashSet::new();
-        let rows = self.ours("reading what was left behind", sql, values).await?;
+        let rows = self.ours("reading what was left behind", sql, &values).await?;
         let read = rows.iter().filter_map(|row| {
             let mut cells = Cells::of(row);
             let id = cells.unsigned()?;
@@ -251,7 +230,7 @@ impl Reader {
     /// The names of all entries of an owner id, ours or another's, for `adopt --from-owner` and `purge`.
     pub async fn names_of(&self, owner: &str) -> Result<Vec<OwnerName>, DbError> {
         let sql = "SELECT DISTINCT name FROM cs_powerdns_ledger WHERE owner_id = ?";
-        let rows = self.ours("reading the names of an owner id", sql, vec![text(owner)]).await?;
+        let rows = self.ours("reading the names of an owner id", sql, &[text(owner)]).await?;
         Ok(names::sorted(rows.iter().filter_map(|row| OwnerName::stored(&Cells::of(row).text()?).ok())))
     }
 
@@ -261,12 +240,12 @@ impl Reader {
         let sql = "SELECT name FROM cs_powerdns_ledger WHERE vm = ? UNION SELECT name FROM cs_powerdns_history \
                    WHERE vm = ?";
         let vm = text(&vm.to_string());
-        let rows = self.ours("reading the names of a VM", sql, vec![vm.clone(), vm]).await?;
+        let rows = self.ours("reading the names of a VM", sql, &[vm.clone(), vm]).await?;
         Ok(names::sorted(rows.iter().filter_map(|row| OwnerName::stored(&Cells::of(row).text()?).ok())))
     }
 
     async fn of_owner(&self, what: &'static str, sql: &str) -> Result<Vec<mysql_async::Row>, DbError> {
-        self.ours(what, sql, vec![text(&self.database.settings().owner)]).await
+        self.ours(what, sql, &[text(&self.database.settings().owner)]).await
     }
 
     /// Reads one of our tables; nothing where it does not exist.
@@ -274,7 +253,7 @@ impl Reader {
         &self,
         what: &'static str,
         sql: &str,
-        values: Vec<Value>,
+        values: &[Value],
     ) -> Result<Vec<mysql_async::Row>, DbError> {
         let mut session = self.database.session().await?;
         match session.long_rows(what, sql, values).await {
@@ -284,17 +263,47 @@ impl Reader {
     }
 }
 
-/// A condition that passes over the names that addresses have: in the reverse trees nearly all.
-fn beside_addresses(zone: &Zone) -> &'static str {
-    const OCTETS: &str = " AND name NOT REGEXP \
-         '^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){1,4}in-addr[.]arpa$'";
-    const NIBBLES: &str = " AND name NOT REGEXP '^([0-9a-f][.]){1,32}ip6[.]arpa$'";
+fn ask_deep_names(zone: &Zone, since: Option<RecordId>) -> Statement {
+    let addresses = addresses(zone);
+    // One statement, so that both halves see the same rows. Without DISTINCT: for it the server reads the
+    // whole table in the order of names, or fills a temporary table (measured: five to ten times as long).
+    let sql = format!(
+        "SELECT MAX(id), NULL FROM records WHERE domain_id = ? UNION ALL \
+         SELECT NULL, name FROM records WHERE domain_id = ?{} \
+         AND type IS NOT NULL AND type <> '' AND name LIKE ?{}",
+        if since.is_some() { " AND id > ?" } else { "" },
+        if addresses.is_some() { " AND name NOT REGEXP ?" } else { "" }
+    );
+    let mut values = vec![zone.id.into(), zone.id.into()];
+    values.extend(since.map(Value::from));
+    values.push(text(&format!("%.%.{}", like(zone.name.as_str()))));
+    values.extend(addresses.map(text));
+    Statement::new("reading the deep names of a zone", &sql, &values)
+}
+
+fn deep_names(zone: &Zone, rows: &[mysql_async::Row]) -> DeepNames {
+    let mut upto = 0;
+    let mut read = Vec::new();
+    for row in rows {
+        let mut cells = Cells::of(row);
+        upto = upto.max(cells.unsigned().unwrap_or(0));
+        read.extend(cells.text().and_then(|name| OwnerName::stored(&name).ok()));
+    }
+    // The pattern lets other blanks and cases through than a name has.
+    read.retain(|name| name.is_within(zone.name.as_str()) && name.depth() >= zone.name.depth() + 2);
+    DeepNames { names: names::sorted(read), upto }
+}
+
+/// The pattern of the names that addresses have: in the reverse trees nearly all.
+fn addresses(zone: &Zone) -> Option<&'static str> {
+    const OCTETS: &str = "^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){1,4}in-addr[.]arpa$";
+    const NIBBLES: &str = "^([0-9a-f][.]){1,32}ip6[.]arpa$";
     if zone.name.is_within("in-addr.arpa") {
-        OCTETS
+        Some(OCTETS)
     } else if zone.name.is_within("ip6.arpa") {
-        NIBBLES
+        Some(NIBBLES)
     } else {
-        ""
+        None
     }
 }
 

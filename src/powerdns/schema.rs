@@ -216,8 +216,8 @@ impl Database {
         }
         let (charset, collation) = self.charset(&mut session).await?;
         for definition in definitions(&charset, &collation) {
-            match session.plain("creating tables", &definition).await {
-                Ok(()) => {}
+            match session.run("creating tables", &definition, &[]).await {
+                Ok(_) => {}
                 Err(DbError::Denied { source, .. }) => {
                     let database = self.settings().database.clone();
                     return Err(DbError::SchemaMissing { database, source });
@@ -240,7 +240,7 @@ impl Database {
                 "reading the character set of records",
                 "SELECT CHARACTER_SET_NAME, COLLATION_NAME FROM information_schema.COLUMNS \
                  WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'records' AND COLUMN_NAME = 'name'",
-                vec![],
+                &[],
             )
             .await?;
         let read = rows.first().and_then(|row| {
@@ -262,7 +262,7 @@ pub(super) async fn visible(session: &mut Session) -> Result<usize, DbError> {
             "looking for our tables",
             "SELECT COUNT(*) FROM information_schema.TABLES \
              WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN (?,?,?,?,?,?)",
-            TABLES.iter().map(|needs| super::sql::text(needs.table)).collect(),
+            &TABLES.map(|needs| super::sql::text(needs.table)),
         )
         .await?;
     Ok(rows

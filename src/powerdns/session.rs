@@ -1,15 +1,22 @@
 //! Connections, statements with a time limit, and the rule that a connection whose last statement did
 //! not end is never used again.
 //!
+//! Statements that nobody needs an answer of wait for the next one that somebody does, and go to the server
+//! with it: a transaction is a few round trips, however many statements it has. The server runs them in
+//! their order and leaves out what follows one that fails.
+//!
 //! Why not the client library's pool: it takes back a connection whose statement was given up and rolls
 //! back on it, which on a half-open connection waits for ever and costs the pool a place.
 
-use super::{DbError, Settings, TlsMode};
+use super::{DbError, Settings, TlsMode, sql::Statement};
 use crate::metrics::Metrics;
 use mysql_async::{Conn, DriverError, Error, IoError, Opts, Row, Value, prelude::Queryable};
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::{
@@ -36,6 +43,8 @@ pub(super) struct Sessions {
     metrics: Arc<Metrics>,
     idle: Mutex<Vec<(Conn, Instant)>>,
     places: Arc<Semaphore>,
+    /// PowerDNS's index by name was found missing.
+    no_index: AtomicBool,
 }
 
 /// The client library's options show the password.
@@ -55,6 +64,7 @@ impl Sessions {
             metrics,
             idle: Mutex::default(),
             places: Arc::new(Semaphore::new(size)),
+            no_index: AtomicBool::new(false),
         })
     }
 
@@ -77,7 +87,8 @@ impl Sessions {
 
     fn session(self: &Arc<Self>, conn: Conn, place: OwnedSemaphorePermit) -> Session {
         let begun = Instant::now();
-        Session { home: Arc::clone(self), conn: Some(conn), usable: true, open: false, begun, _place: place }
+        let (conn, waiting) = (Some(conn), Vec::new());
+        Session { home: Arc::clone(self), conn, usable: true, open: false, waiting, begun, _place: place }
     }
 
     async fn connect(&self) -> Result<Conn, DbError> {
@@ -125,6 +136,23 @@ impl Sessions {
     }
 }
 
+/// What a statement came to.
+struct Answer {
+    rows: Vec<Row>,
+    /// How many rows it found, if it is none that reads.
+    found: u64,
+}
+
+/// Asks for so many answers to one text.
+async fn answers(conn: &mut Conn, text: String, count: usize, out: &mut Vec<Answer>) -> Result<(), Error> {
+    let mut result = conn.query_iter(text).await?;
+    for _ in 0..count {
+        let found = result.affected_rows();
+        out.push(Answer { rows: result.collect().await?, found });
+    }
+    Ok(())
+}
+
 /// A connection in use. Goes back when dropped, unless a statement was given up or a transaction is open:
 /// then it is closed, which rolls back.
 pub(super) struct Session {
@@ -132,6 +160,8 @@ pub(super) struct Session {
     conn: Option<Conn>,
     usable: bool,
     open: bool,
+    /// They go with the next one.
+    waiting: Vec<Statement>,
     /// When the last statement was sent.
     begun: Instant,
     _place: OwnedSemaphorePermit,
@@ -147,9 +177,11 @@ impl Drop for Session {
 }
 
 impl Session {
-    /// The connection, for one statement: not usable again before [`Self::ended`] has seen its end.
-    fn statement(&mut self) -> &mut Conn {
-        self.home.metrics.sql.statements.inc();
+    /// The connection, for so many statements in one round trip: not usable again before [`Self::ended`] has
+    /// seen its end.
+    fn asks(&mut self, statements: usize) -> &mut Conn {
+        self.home.metrics.sql.statements.add(statements as u64);
+        self.home.metrics.sql.trips.inc();
         self.usable = false;
         self.begun = Instant::now();
         self.conn.as_mut().expect("a session has its connection until it is dropped")
@@ -179,15 +211,62 @@ impl Session {
         }
     }
 
-    /// All rows of a prepared statement.
+    /// Statements whose answers nobody waits for.
+    pub(super) fn later(&mut self, statements: impl IntoIterator<Item = Statement>) {
+        self.waiting.extend(statements);
+    }
+
+    /// Sends what waits, and these.
+    async fn send(&mut self, limit: Duration, last: Vec<Statement>) -> Result<Vec<Answer>, DbError> {
+        let mut statements = std::mem::take(&mut self.waiting);
+        statements.extend(last);
+        let count = statements.len();
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let texts: Vec<&str> = statements.iter().map(|statement| &*statement.sql).collect();
+        let (text, mut out) = (texts.join(";\n"), Vec::with_capacity(count));
+        let end = timeout(limit, answers(self.asks(count), text, count, &mut out)).await;
+        self.ended(statements[out.len().min(count - 1)].what, limit, end)?;
+        for (statement, answer) in statements.iter().zip(&out) {
+            if let Some((wanted, what)) = statement.wanted
+                && usize::try_from(answer.found) != Ok(wanted)
+            {
+                return Err(DbError::Changed { what, wanted, found: answer.found });
+            }
+        }
+        Ok(out)
+    }
+
+    /// The rows of several statements, in one round trip.
+    pub(super) async fn all(&mut self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, DbError> {
+        self.all_within(STATEMENT, statements).await
+    }
+
+    /// The same for statements that read much.
+    pub(super) async fn all_long(&mut self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, DbError> {
+        self.all_within(LONG, statements).await
+    }
+
+    async fn all_within(
+        &mut self,
+        limit: Duration,
+        statements: Vec<Statement>,
+    ) -> Result<Vec<Vec<Row>>, DbError> {
+        let before = self.waiting.len();
+        let answers = self.send(limit, statements).await?;
+        Ok(answers.into_iter().skip(before).map(|answer| answer.rows).collect())
+    }
+
+    /// All rows of a statement.
     pub(super) async fn rows(
         &mut self,
         what: &'static str,
         sql: &str,
-        values: Vec<Value>,
+        values: &[Value],
     ) -> Result<Vec<Row>, DbError> {
-        let end = timeout(STATEMENT, self.statement().exec(sql, values)).await;
-        self.ended(what, STATEMENT, end)
+        let answers = self.all(vec![Statement::new(what, sql, values)]).await?;
+        Ok(answers.into_iter().next_back().unwrap_or_default())
     }
 
     /// The same for statements that read much.
@@ -195,34 +274,27 @@ impl Session {
         &mut self,
         what: &'static str,
         sql: &str,
-        values: Vec<Value>,
+        values: &[Value],
     ) -> Result<Vec<Row>, DbError> {
-        let end = timeout(LONG, self.statement().exec(sql, values)).await;
-        self.ended(what, LONG, end)
+        let answers = self.all_long(vec![Statement::new(what, sql, values)]).await?;
+        Ok(answers.into_iter().next_back().unwrap_or_default())
     }
 
-    /// Runs a prepared statement; the number of rows that it found.
+    /// Runs a statement; the number of rows that it found.
     pub(super) async fn run(
         &mut self,
         what: &'static str,
         sql: &str,
-        values: Vec<Value>,
+        values: &[Value],
     ) -> Result<u64, DbError> {
-        let end = timeout(STATEMENT, self.statement().exec_drop(sql, values)).await;
-        self.ended(what, STATEMENT, end)?;
-        Ok(self.conn.as_ref().map_or(0, Conn::affected_rows))
+        let answers = self.send(STATEMENT, vec![Statement::new(what, sql, values)]).await?;
+        Ok(answers.last().map_or(0, |answer| answer.found))
     }
 
     /// Has the server read a statement and judge whether this user may run it, without running it.
     pub(super) async fn prepare(&mut self, what: &'static str, sql: &str) -> Result<(), DbError> {
-        let end = timeout(STATEMENT, self.statement().prep(sql)).await;
+        let end = timeout(STATEMENT, self.asks(1).prep(sql)).await;
         self.ended(what, STATEMENT, end).map(drop)
-    }
-
-    /// Runs a statement that cannot be prepared.
-    pub(super) async fn plain(&mut self, what: &'static str, sql: &str) -> Result<(), DbError> {
-        let end = timeout(STATEMENT, self.statement().query_drop(sql)).await;
-        self.ended(what, STATEMENT, end)
     }
 
     /// Sends what `read` makes of the rows of a statement, as they arrive, `chunk` at a time. Waiting for
@@ -247,7 +319,7 @@ impl Session {
         };
         let mut begun = Instant::now();
         let mut rows =
-            timeout(LONG, self.statement().exec_iter(sql, values)).await.map_err(late)?.map_err(failed)?;
+            timeout(LONG, self.asks(1).exec_iter(sql, values)).await.map_err(late)?.map_err(failed)?;
         let mut items = Vec::with_capacity(chunk);
         while let Some(row) = timeout(LONG, rows.next()).await.map_err(late)?.map_err(failed)? {
             items.extend(read(&row));
@@ -268,26 +340,37 @@ impl Session {
     }
 
     pub(super) async fn ping(&mut self) -> Result<(), DbError> {
-        let end = timeout(STATEMENT, self.statement().ping()).await;
+        let end = timeout(STATEMENT, self.asks(1).ping()).await;
         self.ended("pinging", STATEMENT, end)
     }
 
-    pub(super) async fn begin(&mut self) -> Result<(), DbError> {
-        self.plain("beginning a transaction", "START TRANSACTION").await?;
+    /// The transaction begins with the next statement.
+    pub(super) fn begin(&mut self) {
+        self.later([Statement::new("beginning a transaction", "START TRANSACTION", &[])]);
         self.open = true;
-        Ok(())
     }
 
     pub(super) async fn commit(&mut self) -> Result<(), DbError> {
-        self.plain("committing", "COMMIT").await?;
+        self.run("committing", "COMMIT", &[]).await?;
         self.open = false;
         Ok(())
     }
 
     /// Rolls back; where that fails the connection is closed, which does the same.
     pub(super) async fn roll_back(&mut self) {
-        if self.open && self.usable && self.plain("rolling back", "ROLLBACK").await.is_ok() {
+        self.waiting.clear();
+        if self.open && self.usable && self.run("rolling back", "ROLLBACK", &[]).await.is_ok() {
             self.open = false;
         }
+    }
+
+    /// Names PowerDNS's index by name, unless it was found missing.
+    pub(super) fn by_name(&self) -> &'static str {
+        if self.home.no_index.load(Ordering::Relaxed) { "" } else { " FORCE INDEX (nametype_index)" }
+    }
+
+    /// Whether a statement failed because it named that index: no other one will.
+    pub(super) fn misses_index(&self, error: &DbError) -> bool {
+        error.is_absent_index() && !self.home.no_index.swap(true, Ordering::Relaxed)
     }
 }

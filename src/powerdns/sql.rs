@@ -1,4 +1,5 @@
-//! Lists of values in statements of few different lengths, so that prepared statements are found again.
+//! Statements with their values in them. None is prepared: that would cost a round trip for each list that is
+//! as long as none before, and a prepared statement goes to the server alone.
 
 use mysql_async::Value;
 use std::fmt::Write as _;
@@ -9,13 +10,6 @@ pub(super) const LIST: usize = 500;
 /// The longest list of tuples: each row is compared with each tuple in turn (measured: a thousand guarded
 /// deletes with their endings take 0.6 s by 500).
 pub(super) const TUPLES: usize = 64;
-
-/// The lengths that lists are padded to.
-const LENGTHS: [usize; 4] = [1, 8, 64, LIST];
-
-/// How many rows one INSERT takes, largest first: any number is a sum of few of them, since an INSERT
-/// cannot be padded.
-const INSERTS: [usize; 5] = [256, 64, 16, 4, 1];
 
 /// A text parameter.
 pub(super) fn text(text: &str) -> Value {
@@ -38,29 +32,34 @@ pub(super) fn tuples(n: usize, width: usize) -> String {
     out
 }
 
-/// Repeats the last `width` values until a length is reached that is prepared already; returns how
-/// many tuples of `width` there are then. At most [`LIST`] tuples, at least one.
-pub(super) fn pad(values: &mut Vec<Value>, width: usize) -> usize {
-    let have = values.len() / width;
-    let want = LENGTHS.into_iter().find(|length| *length >= have).unwrap_or(have);
-    let last = values[values.len() - width..].to_vec();
-    for _ in have..want {
-        values.extend_from_slice(&last);
-    }
-    want
+/// A statement, complete, and how many rows it has to find.
+#[derive(Debug)]
+pub(super) struct Statement {
+    pub(super) what: &'static str,
+    pub(super) sql: String,
+    /// So many of these must be found, or the database is not what the plan saw.
+    pub(super) wanted: Option<(usize, &'static str)>,
 }
 
-/// Cuts what is to be inserted into pieces of few different lengths.
-pub(super) fn pieces<T>(mut items: &[T]) -> Vec<&[T]> {
-    let mut out = Vec::new();
-    for length in INSERTS {
-        while items.len() >= length {
-            let (piece, rest) = items.split_at(length);
-            out.push(piece);
-            items = rest;
+impl Statement {
+    /// Puts each value where its question mark is.
+    pub(super) fn new(what: &'static str, sql: &str, values: &[Value]) -> Self {
+        assert_eq!(sql.matches('?').count(), values.len(), "{sql}");
+        let mut parts = sql.split('?');
+        let mut out = parts.next().unwrap_or_default().to_owned();
+        for (value, part) in values.iter().zip(parts) {
+            // Our sessions' sql_mode leaves the backslash its meaning, and their character set has one octet
+            // a character: no text ends its own quotes.
+            out.push_str(&value.as_sql(false));
+            out.push_str(part);
         }
+        Self { what, sql: out, wanted: None }
     }
-    out
+
+    /// It has to find exactly so many of these.
+    pub(super) fn finds(self, wanted: usize, of: &'static str) -> Self {
+        Self { wanted: Some((wanted, of)), ..self }
+    }
 }
 
 /// A text for LIKE that stands for itself.
@@ -80,20 +79,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_are_padded_by_their_last_tuple() {
-        let mut values: Vec<Value> = (1..=6).map(Value::Int).collect();
-        assert_eq!(pad(&mut values, 2), 8);
-        assert_eq!(values.len(), 16);
-        assert_eq!(values[14..], [Value::Int(5), Value::Int(6)]);
-        assert_eq!(tuples(2, 2), "(?,?),(?,?)");
-    }
-
-    #[test]
-    fn pieces_hold_everything_in_order() {
-        let items: Vec<u32> = (0..343).collect();
-        let pieces = pieces(&items);
-        assert_eq!(pieces.iter().map(|piece| piece.len()).collect::<Vec<_>>(), [256, 64, 16, 4, 1, 1, 1]);
-        assert_eq!(pieces.concat(), items);
+    fn values_stand_where_their_marks_are_and_no_text_leaves_its_quotes() {
+        let sql = format!("IN ({}) AND x = {}", tuples(1, 2), marks(1));
+        let filled = |value: &str| Statement::new("testing", &sql, &[text(value), Value::NULL, 7.into()]).sql;
+        assert_eq!(filled("a?b"), "IN (('a?b',NULL)) AND x = 7");
+        assert_eq!(
+            filled("'; DROP TABLE records; -- "),
+            r"IN (('\'; DROP TABLE records; -- ',NULL)) AND x = 7"
+        );
+        assert_eq!(filled(r"\"), r"IN (('\\',NULL)) AND x = 7");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The order of a write transaction's statements, whoever runs them.
 
 use super::{
-    DbError, WriteError, changes, ledger, names, recheck, session::Session, soa, sql::text, writer::Committed,
+    WriteError, changes, ledger, names, recheck, session::Session, soa, sql::text, writer::Committed,
 };
 use crate::model::{
     Batch, Ending, EntryPut, NewRow, OwnedRow, OwnerId, OwnerName, RecordId, Reorder, Row, Serial, Ttl,
@@ -11,7 +11,8 @@ use std::future::Future;
 
 pub(crate) use super::names::Lines;
 
-/// Its statements. Each compares what it changes with what the plan saw, and errs where that differs.
+/// Its statements. Each compares what it changes with what the plan saw, and errs where that differs, at once or
+/// with the next one that answers.
 pub(crate) trait Transaction: Send {
     /// Deletes rows of ours.
     fn delete(&mut self, rows: &[OwnedRow]) -> impl Future<Output = Result<(), WriteError>> + Send;
@@ -23,14 +24,12 @@ pub(crate) trait Transaction: Send {
     fn insert(&mut self, rows: &[NewRow]) -> impl Future<Output = Result<(), WriteError>> + Send;
     /// Sets order names.
     fn reorder(&mut self, rows: &[Reorder]) -> impl Future<Output = Result<(), WriteError>> + Send;
-    /// The rows of names, which stay as they are from now on.
-    fn lock_rows(&mut self, names: &[OwnerName]) -> impl Future<Output = Result<Vec<Row>, DbError>> + Send;
-    /// The entries of names, likewise.
-    fn lock_entries(
+    /// The rows of names, then their entries, which stay as they are from now on.
+    fn lock(
         &mut self,
         names: &[OwnerName],
         owner: &OwnerId,
-    ) -> impl Future<Output = Result<Lines, DbError>> + Send;
+    ) -> impl Future<Output = Result<(Vec<Row>, Lines), WriteError>> + Send;
     /// Ends entries.
     fn end(&mut self, endings: &[Ending]) -> impl Future<Output = Result<(), WriteError>> + Send;
     /// Writes entries.
@@ -54,8 +53,9 @@ pub(crate) trait Transaction: Send {
         lowered: &[ZoneId],
         zones: &Zones,
     ) -> impl Future<Output = Result<Vec<(ZoneId, Serial)>, WriteError>> + Send;
-    /// Whether the owner id's epoch is this one; it is until COMMIT.
-    fn fence(&mut self, owner: &OwnerId, epoch: u64) -> impl Future<Output = Result<bool, DbError>> + Send;
+    /// Whether the owner id's epoch is this one; it is until COMMIT. All statements before it went well.
+    fn fence(&mut self, owner: &OwnerId, epoch: u64)
+    -> impl Future<Output = Result<bool, WriteError>> + Send;
 }
 
 /// Runs a batch up to its COMMIT. Under READ COMMITTED what an operator inserted before the re-read is
@@ -98,11 +98,10 @@ async fn reread(
     let seen = batch.seen.iter().map(|seen| &seen.name);
     let put = batch.puts.iter().map(|put| &put.entry.name);
     let names = names::sorted(seen.chain(put).cloned());
-    let rows = transaction.lock_rows(&names).await?;
+    let (rows, lines) = transaction.lock(&names, owner).await?;
     if let Some(difference) = recheck::difference(batch, &rows) {
         return Err(WriteError::Conflict(difference));
     }
-    let lines = transaction.lock_entries(&names, owner).await?;
     if let Some(difference) = recheck::entry_difference(batch, &lines.entries) {
         return Err(WriteError::Conflict(difference));
     }
@@ -110,31 +109,34 @@ async fn reread(
     Ok((ids, recheck::known(batch, &lines).map_err(WriteError::Conflict)?))
 }
 
-/// The real ones.
+/// The real ones: what only writes waits for what reads, so that a batch takes four round trips with its COMMIT.
 impl Transaction for Session {
     async fn delete(&mut self, rows: &[OwnedRow]) -> Result<(), WriteError> {
-        changes::delete(self, rows).await
+        self.later(changes::delete(rows));
+        Ok(())
     }
     async fn retime(&mut self, rows: &[(OwnedRow, Ttl)]) -> Result<(), WriteError> {
-        changes::retime(self, rows).await
+        self.later(changes::retime(rows));
+        Ok(())
     }
     async fn delete_ents(&mut self, ents: &[Reorder]) -> Result<(), WriteError> {
-        changes::delete_ents(self, ents).await
+        self.later(changes::delete_ents(ents));
+        Ok(())
     }
     async fn insert(&mut self, rows: &[NewRow]) -> Result<(), WriteError> {
-        changes::insert(self, rows).await
+        self.later(changes::insert(rows));
+        Ok(())
     }
     async fn reorder(&mut self, rows: &[Reorder]) -> Result<(), WriteError> {
-        changes::reorder(self, rows).await
+        self.later(changes::reorder(rows));
+        Ok(())
     }
-    async fn lock_rows(&mut self, names: &[OwnerName]) -> Result<Vec<Row>, DbError> {
-        names::rows(self, names, true).await
-    }
-    async fn lock_entries(&mut self, names: &[OwnerName], owner: &OwnerId) -> Result<Lines, DbError> {
-        names::entries(self, names, owner, true).await
+    async fn lock(&mut self, names: &[OwnerName], owner: &OwnerId) -> Result<(Vec<Row>, Lines), WriteError> {
+        Ok(names::lock(self, names, owner).await?)
     }
     async fn end(&mut self, endings: &[Ending]) -> Result<(), WriteError> {
-        ledger::end(self, endings).await
+        self.later(ledger::end(endings));
+        Ok(())
     }
     async fn put(
         &mut self,
@@ -143,10 +145,12 @@ impl Transaction for Session {
         ids: &[RecordId],
         known: &[bool],
     ) -> Result<(), WriteError> {
-        ledger::put(self, owner, puts, ids, known).await
+        self.later(ledger::put(owner, puts, ids, known)?);
+        Ok(())
     }
     async fn use_budget(&mut self, owner: &OwnerId, losses: u64) -> Result<(), WriteError> {
-        ledger::use_budget(self, owner, losses).await
+        self.later([ledger::use_budget(owner, losses)]);
+        Ok(())
     }
     async fn bump(
         &mut self,
@@ -156,8 +160,8 @@ impl Transaction for Session {
     ) -> Result<Vec<(ZoneId, Serial)>, WriteError> {
         soa::bump(self, changed, lowered, zones).await
     }
-    async fn fence(&mut self, owner: &OwnerId, epoch: u64) -> Result<bool, DbError> {
+    async fn fence(&mut self, owner: &OwnerId, epoch: u64) -> Result<bool, WriteError> {
         let sql = "UPDATE cs_powerdns_owner SET fence = fence + 1 WHERE owner_id = ? AND epoch = ?";
-        Ok(self.run("fencing", sql, vec![text(owner), epoch.into()]).await? == 1)
+        Ok(self.run("fencing", sql, &[text(owner), epoch.into()]).await? == 1)
     }
 }

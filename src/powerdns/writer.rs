@@ -55,7 +55,7 @@ impl Writer {
 
     async fn transact(&self, batch: &Batch, zones: &Zones) -> Result<Committed, WriteError> {
         let mut session = self.database.session().await?;
-        session.begin().await?;
+        session.begin();
         let owner = &self.database.settings().owner;
         let done = match transaction::carry_out(&mut session, owner, self.epoch, batch, zones).await {
             Ok(done) => done,
@@ -90,8 +90,8 @@ impl Writer {
     }
 
     async fn approval(&self, what: &'static str, sql: &str, set: HeldSet) -> Result<(), DbError> {
-        let values = vec![text(&self.database.settings().owner), set.number().into()];
-        self.database.session().await?.run(what, sql, values).await?;
+        let values = [text(&self.database.settings().owner), set.number().into()];
+        self.database.session().await?.run(what, sql, &values).await?;
         Ok(())
     }
 }

@@ -5,12 +5,12 @@ use super::{
     decode::Cells,
     schema,
     session::Session,
-    sql::{marks, pad},
+    sql::{Statement, marks, text},
 };
 use crate::model::{
     Dnssec, OwnerName, Serial, SerialKind, SoaContent, Zone, ZoneId, ZoneKind, ZoneName, Zones,
 };
-use mysql_async::Value;
+use mysql_async::{Row, Value};
 use std::collections::{HashMap, HashSet};
 
 /// How long the serial that we wrote last is remembered, in seconds (design 8).
@@ -71,41 +71,45 @@ fn nsec3(text: &str, narrow: bool) -> Option<Dnssec> {
 /// Restricts a statement to some zones, or not at all.
 fn among(column: &str, ids: Option<&[ZoneId]>) -> (String, Vec<Value>) {
     let Some(ids) = ids.filter(|ids| !ids.is_empty()) else { return (String::new(), vec![]) };
-    let mut values: Vec<Value> = ids.iter().map(|id| Value::from(*id)).collect();
-    let n = pad(&mut values, 1);
-    (format!(" AND {column} IN ({})", marks(n)), values)
+    let values = ids.iter().map(|id| Value::from(*id)).collect();
+    (format!(" AND {column} IN ({})", marks(ids.len())), values)
 }
 
-/// The zones with these ids, or all. Keys and metadata are read after the zones, so that a zone that is
-/// being signed is seen at its latest.
-pub(super) async fn read(session: &mut Session, ids: Option<&[ZoneId]>) -> Result<Vec<Zone>, DbError> {
+/// Asks for the zones with these ids, or all. Keys and metadata are read after the zones, so that a zone that
+/// is being signed is seen at its latest.
+pub(super) fn ask(ids: Option<&[ZoneId]>) -> [Statement; 3] {
     // The join goes from the few zones to (name, type): by type alone there is no index.
     let (and, values) = among("d.id", ids);
     let sql = format!(
         "SELECT d.id, d.name, d.type, r.id, r.content FROM domains d STRAIGHT_JOIN records r \
          ON r.name = d.name AND r.type = 'SOA' WHERE r.domain_id = d.id AND r.disabled = 0{and}"
     );
-    let soas = session.long_rows("reading zones", &sql, values).await?;
+    let soas = Statement::new("reading zones", &sql, &values);
 
     let (and, values) = among("domain_id", ids);
     let sql = format!("SELECT DISTINCT domain_id FROM cryptokeys WHERE active = 1{and}");
-    let keys = session.long_rows("reading which zones are signed", &sql, values).await?;
-    let signed: HashSet<ZoneId> = keys.iter().filter_map(|row| Cells::of(row).number()).collect();
+    let keys = Statement::new("reading which zones are signed", &sql, &values);
 
-    let (and, values) = among("domain_id", ids);
     // Kinds beside ids would multiply the ranges until the server reads all of the table instead.
     let condition = (and.strip_prefix(" AND "))
         .unwrap_or("kind IN ('PRESIGNED','NSEC3PARAM','NSEC3NARROW','SOA-EDIT-API','SOA-EDIT')");
     let sql = format!("SELECT domain_id, kind, content FROM domainmetadata WHERE {condition}");
+    [soas, keys, Statement::new("reading zone metadata", &sql, &values)]
+}
+
+/// Reads the answers to [`ask`].
+pub(super) fn read(answers: &[Vec<Row>]) -> Vec<Zone> {
+    let [soas, keys, kinds] = answers else { return Vec::new() };
+    let signed: HashSet<ZoneId> = keys.iter().filter_map(|row| Cells::of(row).number()).collect();
     let mut metadata: HashMap<ZoneId, Metadata> = HashMap::new();
-    for row in session.long_rows("reading zone metadata", &sql, values).await? {
-        let mut cells = Cells::of(&row);
+    for row in kinds {
+        let mut cells = Cells::of(row);
         let (Some(id), Some(kind), content) = (cells.number(), cells.text(), cells.text()) else { continue };
         metadata.entry(id).or_default().note(&kind, content.as_deref().unwrap_or_default());
     }
 
     let mut zones: HashMap<ZoneId, (u64, Zone)> = HashMap::new();
-    for row in &soas {
+    for row in soas {
         let mut cells = Cells::of(row);
         let (Some(id), name, kind) = (cells.number(), cells.text(), cells.text()) else { continue };
         let (Some(soa_id), content) = (cells.unsigned(), cells.text()) else { continue };
@@ -131,17 +135,17 @@ pub(super) async fn read(session: &mut Session, ids: Option<&[ZoneId]>) -> Resul
         };
         zones.insert(id, (soa_id, zone));
     }
-    Ok(zones.into_values().map(|(_, zone)| zone).collect())
+    zones.into_values().map(|(_, zone)| zone).collect()
 }
 
 /// All zones, with the names that ids had and the serials that we wrote last.
 pub(super) async fn all(session: &mut Session) -> Result<Zones, DbError> {
-    let mut zones = read(session, None).await?;
+    let mut zones = read(&session.all_long(ask(None).into()).await?);
     let mut former = HashMap::new();
     let mut last: HashMap<ZoneName, Serial> = HashMap::new();
     let sql = "SELECT zone_id, name, serial, TIMESTAMPDIFF(SECOND, serial_at, UTC_TIMESTAMP(6)) \
                FROM cs_powerdns_zone";
-    let rows = match session.long_rows("reading the serials that we wrote", sql, vec![]).await {
+    let rows = match session.long_rows("reading the serials that we wrote", sql, &[]).await {
         Err(error) if schema::is_absent(session, &error).await => vec![],
         rows => rows?,
     };
@@ -172,27 +176,28 @@ fn latest(last: &mut HashMap<ZoneName, Serial>, name: &ZoneName, serial: Serial)
     }
 }
 
-/// The serials that we wrote within the hour, of some zones by name.
-pub(super) async fn floors(
-    session: &mut Session,
-    names: &[ZoneName],
-) -> Result<HashMap<ZoneName, Serial>, DbError> {
-    let mut values: Vec<Value> = names.iter().map(|name| super::sql::text(name.as_str())).collect();
-    let n = pad(&mut values, 1);
+/// Asks for the serials that we wrote within the hour, of some zones.
+pub(super) fn ask_floors<'a>(names: impl Iterator<Item = &'a ZoneName>) -> Statement {
+    let values: Vec<Value> = names.map(|name| text(name.as_str())).collect();
     let sql = format!(
         "SELECT name, serial FROM cs_powerdns_zone WHERE name IN ({}) \
          AND serial_at > UTC_TIMESTAMP(6) - INTERVAL {REMEMBERED} SECOND",
-        marks(n)
+        marks(values.len())
     );
+    Statement::new("reading the serials that we wrote", &sql, &values)
+}
+
+/// Reads the answer to [`ask_floors`].
+pub(super) fn floors(rows: &[Row]) -> HashMap<ZoneName, Serial> {
     let mut last = HashMap::new();
-    for row in session.rows("reading the serials that we wrote", &sql, values).await? {
-        let mut cells = Cells::of(&row);
+    for row in rows {
+        let mut cells = Cells::of(row);
         let (Some(name), Some(serial)) = (cells.text(), cells.number()) else { continue };
         if let Ok(name) = OwnerName::stored(&name) {
             latest(&mut last, &name, Serial(serial));
         }
     }
-    Ok(last)
+    last
 }
 
 #[cfg(test)]

@@ -37,8 +37,8 @@ pub fn around<'a>(zones: &Zones, names: impl Iterator<Item = &'a OwnerName>) -> 
     around
 }
 
-/// Packs as many decisions as one transaction has room for. `read` holds their names and those
-/// [`around`] them.
+/// Packs as many decisions as one transaction has room for. A reverse name rests on the forward names before
+/// it: it goes with all of them or waits. `read` holds their names and those [`around`] them.
 pub async fn load(
     reader: &impl Reads,
     deep: &mut Deep,
@@ -48,7 +48,8 @@ pub async fn load(
 ) -> Result<Load, DbError> {
     let (mut decisions, mut deferred, mut rows) = (Vec::new(), Vec::new(), 0);
     for (name, decision) in all {
-        if rows > 0 && rows + decision.rows() > MAX_ROWS {
+        let rests = name.is_arpa() && !deferred.is_empty();
+        if rests || rows > 0 && rows + decision.rows() > MAX_ROWS {
             deferred.push(name);
             continue;
         }
@@ -75,9 +76,8 @@ async fn transaction(
     let changes = plan::changes(decisions, read.rows());
     let changes: Vec<(&Zone, Change<'_>)> =
         changes.into_iter().filter_map(|(id, change)| Some((zones.with_id(id)?, change))).collect();
-    for (zone, _) in changes.iter().filter(|(_, change)| !change.removed.is_empty()) {
-        deep.catch_up(reader, zone).await?;
-    }
+    let shrinking = changes.iter().filter(|(_, change)| !change.removed.is_empty());
+    deep.catch_up(reader, &shrinking.map(|(zone, _)| *zone).collect::<Vec<_>>()).await?;
     let rectified = rectify_all(reader, deep, &changes).await?;
     Ok(plan::assemble(decisions.to_vec(), read.rows(), read.entries(), rectified))
 }

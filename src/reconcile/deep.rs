@@ -90,15 +90,23 @@ impl Deep {
         known.read_upto(read.upto);
     }
 
-    /// Learns of the rows that have come since the last reading: what an operator puts below a name of ours
-    /// must count when that goes, not only after the next resync. Costs what has come, not what the zone has.
-    pub async fn catch_up(&mut self, reader: &impl Reads, zone: &Zone) -> Result<(), DbError> {
+    /// Learns of the rows that have come to zones since the last reading: what an operator puts below a name of
+    /// ours must count when that goes, not only after the next resync. Costs what has come, not what the zones
+    /// have.
+    pub async fn catch_up(&mut self, reader: &impl Reads, zones: &[&Zone]) -> Result<(), DbError> {
+        if zones.is_empty() {
+            return Ok(());
+        }
         let now = Instant::now();
-        let since = self.0.get_mut(&zone.id).map(|known| known.since(now));
-        let read = reader.deep_names(zone, since).await?;
-        let known = self.0.entry(zone.id).or_insert_with(|| Known::new(read.upto, now));
-        known.names.extend(Whole::from(&read).names);
-        known.read_upto(read.upto);
+        let mut asked = Vec::with_capacity(zones.len());
+        for zone in zones {
+            asked.push((*zone, self.0.get_mut(&zone.id).map(|known| known.since(now))));
+        }
+        for (zone, read) in zones.iter().zip(reader.deep_names(&asked).await?) {
+            let known = self.0.entry(zone.id).or_insert_with(|| Known::new(read.upto, now));
+            known.names.extend(Whole::from(&read).names);
+            known.read_upto(read.upto);
+        }
         Ok(())
     }
 

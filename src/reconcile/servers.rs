@@ -37,12 +37,11 @@ pub trait Reads: Clone + Send + Sync + 'static {
         names: &[OwnerName],
         around: &[OwnerName],
     ) -> impl Future<Output = Result<NameRows, DbError>> + Send;
-    /// Names deep inside a zone, of rows above an id.
+    /// Names deep inside each of some zones, of rows above an id.
     fn deep_names(
         &self,
-        zone: &Zone,
-        since: Option<u64>,
-    ) -> impl Future<Output = Result<DeepNames, DbError>> + Send;
+        zones: &[(&Zone, Option<u64>)],
+    ) -> impl Future<Output = Result<Vec<DeepNames>, DbError>> + Send;
     /// The ledger with its rows.
     fn audit(
         &self,
@@ -113,8 +112,8 @@ impl Reads for Reader {
     async fn names_and_around(&self, names: &[OwnerName], around: &[OwnerName]) -> Result<NameRows, DbError> {
         Self::names_and_around(self, names, around).await
     }
-    async fn deep_names(&self, zone: &Zone, since: Option<u64>) -> Result<DeepNames, DbError> {
-        Self::deep_names(self, zone, since).await
+    async fn deep_names(&self, zones: &[(&Zone, Option<u64>)]) -> Result<Vec<DeepNames>, DbError> {
+        Self::deep_names(self, zones).await
     }
     async fn audit(&self, out: Sender<Vec<(Entry, Option<Row>)>>) -> Result<Complete<AuditSummary>, DbError> {
         Self::audit(self, out).await

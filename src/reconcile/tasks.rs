@@ -242,8 +242,8 @@ pub(super) async fn zones(reader: &impl Reads, deep: impl Fn(ZoneId) -> bool) ->
 async fn deep_names(reader: &impl Reads, zones: &[Zone]) -> Result<Vec<(ZoneId, Whole)>, DbError> {
     let mut names = Vec::new();
     for zone in zones.iter().filter(|zone| zone.unwritable().is_none()) {
-        let read = reader.deep_names(zone, None).await?;
-        names.push((zone.id, Whole::from(&read)));
+        let read = reader.deep_names(&[(zone, None)]).await?;
+        names.extend(read.iter().map(|read| (zone.id, Whole::from(read))));
     }
     Ok(names)
 }

@@ -8,7 +8,7 @@ use super::support::{
 };
 use mysql_async::{Conn, prelude::Queryable};
 use std::{collections::HashMap, time::Duration};
-use testbed::{Controller, Lab, PdnsDb, poll};
+use testbed::{Controller, Lab, PdnsDb, poll, statements};
 
 const RETRIES: &str = "cs_powerdns_sql_transactions_total{result=\"retry\"}";
 
@@ -45,7 +45,11 @@ async fn committed(db: &PdnsDb, user: &str, mark: &str) -> Vec<String> {
          WHERE command_type IN ('Query', 'Execute') AND event_time >= '{mark}' AND user_host LIKE '{user}[%'"
     );
     let (mut open, mut out) = (HashMap::<u64, Vec<String>>::new(), Vec::new());
-    for (thread, statement) in db.query::<(u64, String)>(&sql).await.unwrap() {
+    let said = db.query::<(u64, String)>(&sql).await.unwrap();
+    let each = |(thread, text): &(u64, String)| {
+        statements(text).into_iter().map(|statement| (*thread, statement.to_owned())).collect::<Vec<_>>()
+    };
+    for (thread, statement) in said.iter().flat_map(each) {
         let open = open.entry(thread).or_default();
         let verb = statement.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
         let ours = ["records", "cs_powerdns_ledger", "SET fence"].iter().any(|word| statement.contains(word));

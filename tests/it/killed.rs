@@ -19,7 +19,7 @@ use std::{
     thread::JoinHandle,
     time::Duration,
 };
-use testbed::{Lab, MariaDb, MariaDbOptions, VmSpec, World, poll};
+use testbed::{Lab, MariaDb, MariaDbOptions, VmSpec, World, poll, statements};
 
 const ZONE: &str = "domain.com";
 const REVERSE: &str = "0.10.in-addr.arpa";
@@ -189,7 +189,10 @@ async fn cut_short(lab: &Lab) -> usize {
     );
     let said: Vec<(u64, String)> = lab.db.query(&sql).await.expect("the general log");
     let mut open = std::collections::BTreeMap::new();
-    for (thread, statement) in said {
+    let each = |(thread, text): &(u64, String)| {
+        statements(text).into_iter().map(|statement| (*thread, statement.to_owned())).collect::<Vec<_>>()
+    };
+    for (thread, statement) in said.iter().flat_map(each) {
         let word = statement.trim_start().split(' ').next().unwrap_or_default().to_ascii_uppercase();
         match word.as_str() {
             "START" => _ = open.insert(thread, false),

@@ -247,6 +247,7 @@ async fn has_moved(controller: &Controller) {
         "api_request_seconds_total{command=\"listVirtualMachines\"}",
         "sql_seconds_total",
         "sql_statements_total",
+        "sql_round_trips_total",
         "sql_transactions_total{result=\"commit\"}",
         "serials_moved_total",
         "names_settled_total",

@@ -622,8 +622,11 @@ async fn deep_names_are_two_or_more_labels_below_the_apex() {
     )
     .await;
     let zones = lab.zones().await;
-    let deep = lab.db.reader().deep_names(zones.named("example.org").unwrap(), None).await.unwrap();
-    assert_eq!(deep.names, [name("_s._tcp.g.example.org"), name("a.b.example.org"), name("c.d.example.org")]);
+    let deep = lab.db.reader().deep_names(&[(zones.named("example.org").unwrap(), None)]).await.unwrap();
+    assert_eq!(
+        deep[0].names,
+        [name("_s._tcp.g.example.org"), name("a.b.example.org"), name("c.d.example.org")]
+    );
 }
 
 #[tokio::test]
@@ -731,6 +734,6 @@ async fn the_grants_that_schema_prints_are_enough() {
     };
     lab.commit(&writer, &out).await.unwrap();
     let zones = lab.zones().await;
-    lab.db.reader().deep_names(zones.named("example.org").unwrap(), None).await.unwrap();
+    lab.db.reader().deep_names(&[(zones.named("example.org").unwrap(), None)]).await.unwrap();
     lab.db.close().await;
 }

@@ -137,8 +137,8 @@ impl Reads for TablesModel {
         Ok(NameRows::new(rows, entries, strays))
     }
 
-    async fn deep_names(&self, zone: &Zone, since: Option<u64>) -> Result<DeepNames, DbError> {
-        self.read("deep names", |state, _| {
+    async fn deep_names(&self, zones: &[(&Zone, Option<u64>)]) -> Result<Vec<DeepNames>, DbError> {
+        let of = |state: &State, zone: &Zone, since: Option<u64>| {
             let rows = || state.rows.values().filter(|row| row.zone == zone.id);
             let octets = |row: &Row| {
                 row.name.is_arpa()
@@ -157,8 +157,9 @@ impl Reads for TablesModel {
             let names: BTreeSet<OwnerName> = rows().filter(deep).map(|row| row.name.clone()).collect();
             let upto = rows().map(|row| row.id).max().unwrap_or(0);
             DeepNames { names: names.into_iter().collect(), upto }
-        })
-        .await
+        };
+        let all = |state: &State, _| zones.iter().map(|(zone, since)| of(state, zone, *since)).collect();
+        self.read("deep names", all).await
     }
 
     /// What one statement sees, in chunks.
@@ -470,20 +471,16 @@ impl Transaction for Open {
         .await
     }
 
-    async fn lock_rows(&mut self, names: &[OwnerName]) -> Result<Vec<Row>, DbError> {
+    async fn lock(&mut self, names: &[OwnerName], _: &OwnerId) -> Result<(Vec<Row>, Lines), WriteError> {
         let names: BTreeSet<&OwnerName> = names.iter().collect();
-        let locked = self.statement("read rows again", |open, scene, view| {
+        let rows = self.statement("read rows again", |open, scene, view| {
             open.base = Some(scene.state.clone());
             let rows = rows_of(view, &names);
             rows.iter().try_for_each(|row| open.take(scene, Lock::Row(row.id)))?;
             Ok(rows)
         });
-        locked.await.map_err(plain)
-    }
-
-    async fn lock_entries(&mut self, names: &[OwnerName], _: &OwnerId) -> Result<Lines, DbError> {
-        let names: BTreeSet<&OwnerName> = names.iter().collect();
-        let locked = self.statement("read entries again", |open, scene, view| {
+        let rows = rows.await?;
+        let lines = self.statement("read entries again", |open, scene, view| {
             let entries = entries_of(view, &names);
             entries.iter().try_for_each(|entry| open.take(scene, Lock::Entry(key(entry))))?;
             if let Some(base) = &mut open.base {
@@ -491,7 +488,7 @@ impl Transaction for Open {
             }
             Ok(Lines { entries, unreadable: vec![] })
         });
-        locked.await.map_err(plain)
+        Ok((rows, lines.await?))
     }
 
     async fn end(&mut self, endings: &[Ending]) -> Result<(), WriteError> {
@@ -573,19 +570,11 @@ impl Transaction for Open {
         Ok(serials)
     }
 
-    async fn fence(&mut self, _: &OwnerId, epoch: u64) -> Result<bool, DbError> {
-        let fenced = self.statement("fence", |open, scene, view| {
+    async fn fence(&mut self, _: &OwnerId, epoch: u64) -> Result<bool, WriteError> {
+        self.statement("fence", |open, scene, view| {
             open.take(scene, Lock::Owner)?;
             Ok(view.epoch == epoch)
-        });
-        fenced.await.map_err(plain)
-    }
-}
-
-/// The statements that only read err like the database.
-fn plain(error: WriteError) -> DbError {
-    match error {
-        WriteError::Retry(error) | WriteError::Db(error) => error,
-        other => unreachable!("{other:?}"),
+        })
+        .await
     }
 }

@@ -180,12 +180,44 @@ impl PdnsDb {
 
     /// All statements of the controller's user since a mark, as they were executed, with their values.
     pub async fn statements_since(&self, mark: &str) -> Result<Vec<String>> {
-        let sql = "SELECT CONVERT(argument USING utf8mb4) FROM mysql.general_log \
-                   WHERE command_type IN ('Query', 'Execute') AND event_time >= ? \
-                   AND LEFT(user_host, ?) = ?";
+        let mut all = Vec::new();
+        for (command, text) in self.round_trips_since(mark).await? {
+            if matches!(&*command, "Query" | "Execute") {
+                all.extend(statements(&text).into_iter().map(str::to_owned));
+            }
+        }
+        Ok(all)
+    }
+
+    /// What the controller's user has sent since a mark that the server answers: the kind of command, and all
+    /// statements that went together.
+    pub async fn round_trips_since(&self, mark: &str) -> Result<Vec<(String, String)>> {
+        let sql = "SELECT CONVERT(command_type USING utf8mb4), CONVERT(argument USING utf8mb4) \
+                   FROM mysql.general_log WHERE event_time >= ? AND LEFT(user_host, ?) = ? \
+                   AND command_type NOT IN ('Close stmt', 'Long Data', 'Quit')";
         let user = format!("{}[", self.user);
         Ok(self.admin.get_conn().await?.exec(sql, (mark, user.len(), user)).await?)
     }
+}
+
+/// The statements that went to a server together.
+pub fn statements(text: &str) -> Vec<&str> {
+    let (mut out, mut from, mut quoted, mut skip) = (Vec::new(), 0, false, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if skip => skip = false,
+            '\\' if quoted => skip = true,
+            '\'' => quoted = !quoted,
+            ';' if !quoted => {
+                out.push(text[from..at].trim());
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    out.push(text[from..].trim());
+    out.retain(|statement| !statement.is_empty());
+    out
 }
 
 /// Whether a statement is INSERT, UPDATE, DELETE or REPLACE, also behind a comment.

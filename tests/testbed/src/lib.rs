@@ -31,7 +31,7 @@ mod poll;
 pub use broker::{Broker, broker};
 pub use browser::Browser;
 pub use controller::{Controller, Output, Verb, run_once};
-pub use database::{PdnsDb, Row};
+pub use database::{PdnsDb, Row, statements};
 pub use galera::Galera;
 pub use gate::{TcpGate, Way};
 pub use lab::{Lab, shared};
