@@ -48,8 +48,8 @@ struct Entry {
     priority: Priority,
 }
 
-/// The dirty owner names. Within a priority forward names come before reverse ones, and never both at
-/// once; then the earliest deadline comes first and takes those of its zone along.
+/// The dirty owner names. Within a priority forward names come before reverse ones, which come along once no
+/// forward one is left; then the earliest deadline comes first and takes those of its zone along.
 #[derive(Debug, Default)]
 pub struct DirtyNames {
     entries: HashMap<OwnerName, Entry>,
@@ -95,10 +95,11 @@ impl DirtyNames {
         }
     }
 
-    /// Up to `max` names that are due, either forward or reverse ones; they are in work until
-    /// [`Self::done`], [`Self::failed`] or [`Self::put_back`]. Less urgent ones fill up what the more
-    /// urgent ones leave, so that a steady stream of events does not starve an audit; beside what events
-    /// have marked only a few, which those hardly wait for.
+    /// Up to `max` names that are due; they are in work until [`Self::done`], [`Self::failed`] or
+    /// [`Self::put_back`]. Reverse names come behind all forward ones that are due, so that one transaction may
+    /// hold what an event changes. Less urgent ones fill up what the more urgent ones leave, so that a steady
+    /// stream of events does not starve an audit; beside what events have marked only a few, which those
+    /// hardly wait for.
     pub fn take(&mut self, now: Moment, mut max: usize) -> Vec<(OwnerName, Priority)> {
         let mut taken = Vec::new();
         let Some((first, side)) = self.turn(now) else { return taken };
@@ -106,19 +107,20 @@ impl DirtyNames {
             if side == REVERSE && nth > first && lanes[FORWARD].first(now, None).is_some() {
                 continue;
             }
-            let lane = &mut lanes[side];
-            let mut group = None;
             if first == 0 && nth == 1 {
                 max = max.min(taken.len() + BESIDE_LIVE);
             }
-            while taken.len() < max {
-                let Some((zone, due, name)) = lane.first(now, group) else { break };
-                group = Some(zone);
-                lane.remove(zone, due, name.clone());
-                if let Some(entry) = self.entries.get_mut(&name) {
-                    entry.place = Place::InWork(None);
-                    self.since.entry(name.clone()).or_insert(due);
-                    taken.push((name, entry.priority));
+            for lane in &mut lanes[side..] {
+                let mut group = None;
+                while taken.len() < max {
+                    let Some((zone, due, name)) = lane.first(now, group) else { break };
+                    group = Some(zone);
+                    lane.remove(zone, due, name.clone());
+                    if let Some(entry) = self.entries.get_mut(&name) {
+                        entry.place = Place::InWork(None);
+                        self.since.entry(name.clone()).or_insert(due);
+                        taken.push((name, entry.priority));
+                    }
                 }
             }
         }

@@ -52,19 +52,18 @@ pub struct Surveyed {
     pub around: Vec<OwnerName>,
 }
 
-/// What a plan that is not written would have changed: forward contents that come (true) or go.
+/// What is decided and not written yet: contents that come to forward names, and rows that go.
 #[derive(Debug, Clone, Default)]
-pub struct Overlay(HashMap<(OwnerName, Content), bool>);
+pub struct Overlay {
+    comes: HashSet<(OwnerName, Content)>,
+    gone: HashSet<RecordId>,
+}
 
 impl Overlay {
     /// Notes a decision on a forward name.
     pub fn note(&mut self, name: &OwnerName, decision: &Decision) {
-        for (owned, _) in &decision.deletes {
-            self.0.insert((name.clone(), owned.row().content.clone()), false);
-        }
-        for insert in &decision.inserts {
-            self.0.insert((name.clone(), insert.content.clone()), true);
-        }
+        self.gone.extend(decision.deletes.iter().map(|(owned, _)| owned.row().id));
+        self.comes.extend(decision.inserts.iter().map(|insert| (name.clone(), insert.content.clone())));
     }
 }
 
@@ -159,10 +158,16 @@ impl<R: Reads> Settler<R> {
         if !also.is_empty() {
             claims = claims_of(world, names);
         }
-        let decide = |(name, claims): (&OwnerName, &Vec<Claim>)| {
-            (name.clone(), self.decide(world, name, claims, &read, &mut rule))
-        };
-        let decisions = names.iter().zip(&claims).map(decide).collect();
+        // A reverse name points at what its forward names, before it in the same transaction, come to.
+        let mut before = Overlay::default();
+        let mut decisions = Vec::with_capacity(names.len());
+        for (name, claims) in names.iter().zip(&claims) {
+            let decision = self.decide(world, name, claims, (&read, &before), &mut rule);
+            if !name.is_arpa() {
+                before.note(name, &decision);
+            }
+            decisions.push((name.clone(), decision));
+        }
         self.metrics.passes.phases.of("plan").add_since(begun);
         Ok(Decided { read: read.names, decisions, also })
     }
@@ -208,14 +213,16 @@ impl<R: Reads> Settler<R> {
         world: &World,
         name: &OwnerName,
         claims: &[Claim],
-        read: &Read,
+        (read, before): (&Read, &Overlay),
         rule: impl FnOnce(&NameState<'_>) -> Decision,
     ) -> Decision {
         let known: RefCell<HashMap<(VmId, Kind), Standing>> = RefCell::default();
         let standing = |entry: &Entry| {
             *known.borrow_mut().entry((entry.vm, entry.kind)).or_insert_with(|| world.standing(entry))
         };
-        let stands = |target: &OwnerName, address: &Content| self.stands(world, read, target, address);
+        let stands = |target: &OwnerName, address: &Content| {
+            stands(world, read, [&self.overlay, before], target, address)
+        };
         let state = NameState {
             name,
             zone: zone_of(world, name, read),
@@ -234,23 +241,21 @@ impl<R: Reads> Settler<R> {
         note_astray(world, name, read, &mut decision);
         decision
     }
+}
 
-    /// Whether an address stands, enabled and visible, at a forward name.
-    fn stands(&self, world: &World, read: &Read, target: &OwnerName, address: &Content) -> bool {
-        if let Some(comes) = self.overlay.0.get(&(target.clone(), address.clone())) {
-            return *comes;
-        }
-        let Ok(zone) = zone_of(world, target, read) else { return false };
-        let rows = read.names.rows_at(target.as_str());
-        rows.iter().all(|row| row.rtype != RecordType::Cname || row.disabled || row.zone != zone.id)
-            && rows.iter().any(|row| {
-                row.zone == zone.id
-                    && !row.disabled
-                    && row.rtype.is_address()
-                    && row.auth == Some(true)
-                    && row.content.address() == address.address()
-            })
+/// Whether an address stands, enabled and visible, at a forward name, or is about to.
+fn stands(world: &World, read: &Read, decided: [&Overlay; 2], target: &OwnerName, address: &Content) -> bool {
+    let Ok(zone) = zone_of(world, target, read) else { return false };
+    let rows = read.names.rows_at(target.as_str()).iter();
+    let enabled = rows.filter(|row| row.zone == zone.id && !row.disabled);
+    if enabled.clone().any(|row| row.rtype == RecordType::Cname) {
+        return false;
     }
+    let new = (target.clone(), address.clone());
+    decided.iter().any(|decided| decided.comes.contains(&new))
+        || enabled.filter(|row| decided.iter().all(|decided| !decided.gone.contains(&row.id))).any(|row| {
+            row.rtype.is_address() && row.auth == Some(true) && row.content.address() == address.address()
+        })
 }
 
 /// The names of a zone that have no row of their own left after a batch, empty non-terminals apart.

@@ -18,7 +18,7 @@ use crate::{
     powerdns::{Committed, DbError, WriteError},
     queue::{Moment, Priority, backoff},
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use tokio::time;
 
 /// Names of one reading. With the apexes above them they fit into one list of 500 (design 8), and with
@@ -119,10 +119,12 @@ impl<A: Api, T: Tables> Engine<A, T> {
     /// so that only the culprit waits (design 6).
     pub(super) async fn settle(
         &mut self,
-        names: Vec<OwnerName>,
+        mut names: Vec<OwnerName>,
         losses: Losses,
         priorities: &HashMap<OwnerName, Priority>,
     ) -> Result<(), EngineError> {
+        // Reverse names point at what forward names come to, those of the same transaction too.
+        names.sort_by_key(OwnerName::is_arpa);
         let mut batches: Vec<(Vec<OwnerName>, u32)> = self.loads(names).map(|names| (names, 0)).collect();
         let mut refused = 0;
         let mut ahead: Option<Ahead> = None;
@@ -336,14 +338,17 @@ impl<A: Api, T: Tables> Engine<A, T> {
         }
         let changes: Changes = prepared.decisions.iter().map(|(_, decision)| Changes::of(decision)).sum();
         let aloud = self.settings.aim != Aim::Plan && self.journal.takes(changes, self.now());
+        let reverse = prepared.decisions.iter().map(|(name, _)| name).filter(|name| name.is_arpa());
+        let mut still: HashSet<OwnerName> = reverse.cloned().collect();
         for (name, decision) in prepared.decisions {
+            still.remove(&name);
             let priority = priorities.get(&name).copied().unwrap_or(Priority::Repair);
             let event = self.tally.event_of(&name);
             let cause = self.count(&name, &decision, priority);
             if self.settings.aim != Aim::Plan {
                 journal::tell(&name, &decision, cause, aloud);
             }
-            self.note_decision(&name, &decision, priority, event);
+            self.note_decision(&name, &decision, priority, event, &still);
             self.losses.note(&name, &decision);
             self.unsettled.remove(&name);
             if decision.held.is_empty() {
@@ -386,13 +391,15 @@ impl<A: Api, T: Tables> Engine<A, T> {
         }
     }
 
-    /// After COMMIT: the board, and the reverse names whose forward name stands differently.
+    /// After COMMIT: the board, and the reverse names whose forward name stands differently, but for those that
+    /// were decided behind it.
     fn note_decision(
         &mut self,
         name: &OwnerName,
         decision: &Decision,
         priority: Priority,
         event: Option<Moment>,
+        behind: &HashSet<OwnerName>,
     ) {
         if self.settings.aim == Aim::Plan {
             self.report.plan.add(name, decision, &self.world.zones);
@@ -414,7 +421,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
             vms.sort_unstable();
             vms.dedup();
             for reverse in vms.into_iter().flat_map(|vm| self.world.reverse_names(vm)).collect::<Vec<_>>() {
-                if reverse != *name {
+                if reverse != *name && !behind.contains(&reverse) {
                     if let Some(came) = event {
                         self.tally.note_event(&reverse, came);
                     }

@@ -258,7 +258,7 @@ async fn an_operators_edit_while_adopting_is_noticed() {
     let verb = tokio::spawn(async move { run_once(PROGRAM, &["adopt", "--all"], &env).await });
     poll("the verb waits for the operator", LIMIT, async || {
         let sql = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
-                   WHERE INFO LIKE '%records%' AND COMMAND = 'Execute' AND TIME_MS > 300 AND USER = ";
+                   WHERE INFO LIKE '%records%' AND COMMAND = 'Query' AND TIME_MS > 300 AND USER = ";
         let waiting: Vec<u64> = lab.db.query(&format!("{sql}'{}'", lab.db.user)).await.unwrap();
         if waiting[0] > 0 { Ok(()) } else { Err("nobody waits".into()) }
     })

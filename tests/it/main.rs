@@ -95,6 +95,7 @@ mod tools_api;
 mod tools_pdnsutil;
 mod tools_sql;
 mod tools_zone;
+mod trips;
 mod verbs;
 mod wrong_answers;
 mod zone_changes;

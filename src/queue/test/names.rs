@@ -39,8 +39,18 @@ fn the_more_urgent_come_first_and_forward_names_before_reverse_ones() {
     }
     assert_eq!(texts(&names.take(at(1.0), 1)), ["live.org"]);
     assert_eq!(texts(&names.take(at(1.0), 9)), ["1.in-addr.arpa"], "2 waits for repair.org");
-    assert_eq!(texts(&names.take(at(1.0), 9)), ["repair.org", "retime.org"]);
-    assert_eq!(texts(&names.take(at(1.0), 9)), ["2.in-addr.arpa"]);
+    assert_eq!(texts(&names.take(at(1.0), 9)), ["repair.org", "2.in-addr.arpa", "retime.org"]);
+}
+
+#[test]
+fn what_one_event_marks_is_taken_at_once_and_reverse_names_wait_for_all_forward_ones() {
+    let mut names = DirtyNames::new();
+    for text in ["1.in-addr.arpa", "a.org", "b.net", "2.in-addr.arpa"] {
+        names.mark(&name(text), 1, Priority::Live, at(0.0));
+    }
+    assert_eq!(texts(&names.take(at(0.0), 1)), ["a.org"]);
+    assert_eq!(texts(&names.take(at(0.0), 2)), ["b.net", "1.in-addr.arpa"]);
+    assert_eq!(texts(&names.take(at(0.0), 2)), ["2.in-addr.arpa"]);
 }
 
 #[test]
@@ -173,7 +183,8 @@ fn nth_name(id: u8) -> OwnerName {
 fn took(names: &mut DirtyNames, now: Moment, max: usize, in_work: &mut Vec<(OwnerName, Moment)>) {
     let taken = names.take(now, max);
     assert!(taken.len() <= max);
-    assert!(taken.windows(2).all(|two| two[0].0.is_arpa() == two[1].0.is_arpa()), "one side at a time");
+    let side = |(name, priority): &(OwnerName, Priority)| (*priority, name.is_arpa());
+    assert!(taken.is_sorted_by_key(side), "the more urgent first, of these forward names first");
     for (name, _) in taken {
         assert!(in_work.iter().all(|(other, _)| *other != name), "in work twice");
         in_work.push((name, now));
