@@ -2,15 +2,15 @@
 
 use super::{Nics, Settings, text::shown};
 use crate::model::{Kind, NetworkKind, Nic, Rejection, Vm};
-use std::{collections::BTreeMap, net::IpAddr};
+use std::net::IpAddr;
 
 /// The most unreadable values of one VM that are shown.
 const MOST_FLAWS: usize = 8;
 
 /// The addresses to publish.
 pub(super) struct Published {
-    /// In ascending order; whether it lies in a Shared network.
-    pub addresses: BTreeMap<IpAddr, bool>,
+    /// In ascending order, each once; whether it lies in a Shared network.
+    pub addresses: Vec<(IpAddr, bool)>,
     /// The NICs that count show no usable address at all, whatever the operator's filter says.
     pub blank: bool,
     /// Addresses that are none to publish.
@@ -18,7 +18,7 @@ pub(super) struct Published {
 }
 
 pub(super) fn published(vm: &Vm, settings: &Settings) -> Published {
-    let mut out = Published { addresses: BTreeMap::new(), blank: true, rejections: Vec::new() };
+    let mut out = Published { addresses: Vec::new(), blank: true, rejections: Vec::new() };
     let reject = |reason, detail| Rejection {
         kind: Kind::Name,
         name: shown(&vm.name).into(),
@@ -40,7 +40,11 @@ pub(super) fn published(vm: &Vm, settings: &Settings) -> Published {
             }
             out.blank = false;
             if settings.publishes(address) {
-                *out.addresses.entry(address).or_default() |= nic.kind == NetworkKind::Shared;
+                let shared = nic.kind == NetworkKind::Shared;
+                match out.addresses.binary_search_by_key(&address, |(address, _)| *address) {
+                    Ok(at) => out.addresses[at].1 |= shared,
+                    Err(at) => out.addresses.insert(at, (address, shared)),
+                }
             } else {
                 left_out.push(address);
             }

@@ -28,5 +28,5 @@ pub use rank::{GROUP_CAP, Holding, Ranking, Served, rank_forward, rank_ptr};
 pub use settings::{Nics, Settings, Stopped};
 pub use steps::steps;
 pub use text::shown;
-pub use wish::{Verdict, wish};
+pub use wish::{Verdict, wish, wish_at};
 pub use zone_list::ZoneList;

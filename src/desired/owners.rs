@@ -1,6 +1,7 @@
 //! Owners by the keys that VMs name them by.
 
-use crate::model::{Account, AccountId, Domain, DomainId, OwnerKey, Owners, ProjectId};
+use super::suffix::network_domain;
+use crate::model::{Account, AccountId, Domain, DomainId, OwnerKey, OwnerName, Owners, ProjectId};
 use std::collections::{HashMap, HashSet};
 
 /// What is in no listing, so that nothing is known of the VM's owner.
@@ -44,6 +45,8 @@ pub struct OwnerIndex {
     domains: HashMap<DomainId, Domain>,
     children: HashMap<DomainId, Vec<DomainId>>,
     projects: HashSet<ProjectId>,
+    /// Network domains as they were typed, those that can be a suffix, read once for all their VMs.
+    names: HashMap<Box<str>, OwnerName>,
 }
 
 impl OwnerIndex {
@@ -61,6 +64,12 @@ impl OwnerIndex {
                 index.children.entry(parent).or_default().push(domain.id);
             }
         }
+        let domains = owners.domains.iter().filter_map(|domain| domain.network_domain.clone());
+        let accounts = owners.accounts.iter().filter_map(|account| account.network_domain.clone());
+        index.names = domains
+            .chain(accounts)
+            .filter_map(|text| Some((text.clone(), network_domain(&text).ok()?)))
+            .collect();
         index.projects = owners.projects.iter().map(|project| project.id).collect();
         index
     }
@@ -101,6 +110,11 @@ impl OwnerIndex {
             }
         }
         Ok(None)
+    }
+
+    /// The suffix that a network domain is, if it is one.
+    pub(super) fn name_of(&self, network_domain: &str) -> Option<OwnerName> {
+        self.names.get(network_domain).cloned()
     }
 
     /// By what VMs name this account, for events that carry its id.

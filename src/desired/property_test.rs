@@ -161,6 +161,14 @@ proptest! {
                 }
             }
         }
+        let elsewhere = ["evil.org", "www.evil.org", "1.2.0.192.in-addr.arpa"].map(|name| ZoneName::parse(name).unwrap());
+        for name in wish.claims.iter().map(|claim| &claim.name).chain(&elsewhere) {
+            let Verdict::Wished { wish: part, .. } = wish_at(name, &vm, &owners, &zones, &settings) else {
+                panic!("no verdict")
+            };
+            let at = |wish: &Wish| wish.claims.iter().filter(|claim| claim.name == *name).cloned().collect::<Vec<_>>();
+            prop_assert_eq!(at(&part), at(&wish), "asked about {} alone", name);
+        }
         prop_assert!(wish.claims.len() <= 4 + 5 && wish.rejections.len() <= 8 + 4 + 16, "{wish:?}");
         for rejection in &wish.rejections {
             let told = format!("{}{}", rejection.name, rejection.detail);

@@ -80,8 +80,8 @@ fn addresses(vm: &Vm, settings: &Settings) -> String {
         all.map(|address| address.to_string()).collect::<Vec<_>>().join(", ")
     };
     let all = vm.nics.iter().flat_map(|nic| nic.v4.map(IpAddr::V4).into_iter().chain(nic.v6.map(IpAddr::V6)));
-    let out = list(&mut all.filter(|address| !published.contains_key(address)));
-    let says = match list(&mut published.keys().copied()) {
+    let out = list(&mut all.filter(|address| !published.iter().any(|(known, _)| known == address)));
+    let says = match list(&mut published.iter().map(|(address, _)| *address)) {
         none if none.is_empty() => "none that is published".to_owned(),
         some => format!("{some}, {nics}"),
     };

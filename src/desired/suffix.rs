@@ -20,7 +20,7 @@ pub(super) fn suffixes(
         Some(text) => (Some(text), "account"),
         None => (owners.domain_suffix(owner.domain, settings.inherit_domain)?, "domain"),
     };
-    match own.map(|text| (text, network_domain(text))) {
+    match own.map(|text| (text, owners.name_of(text).map_or_else(|| network_domain(text), Ok))) {
         Some((_, Ok(suffix))) => out.suffixes.push(suffix),
         Some((text, Err((reason, fault)))) => out.rejections.push(Rejection {
             kind: Kind::Name,
@@ -39,7 +39,7 @@ pub(super) fn suffixes(
     Ok(out)
 }
 
-fn network_domain(text: &str) -> Result<OwnerName, (&'static str, String)> {
+pub(super) fn network_domain(text: &str) -> Result<OwnerName, (&'static str, String)> {
     let name = OwnerName::host(text)
         .map_err(|error| ("bad network domain", format!("is no host name: it has {error}")))?;
     if name.is_arpa() {

@@ -31,6 +31,28 @@ pub enum Verdict {
 
 /// What a VM wants (design 3).
 pub fn wish(vm: &Vm, owners: &OwnerIndex, zones: &Zones, settings: &Settings) -> Verdict {
+    wish_for(None, vm, owners, zones, settings)
+}
+
+/// What a VM wants, as far as it tells what it wants at this name: of its other names, and of what it cannot
+/// have, most is left out. Whoever asks about each name by itself asks for this.
+pub fn wish_at(
+    name: &OwnerName,
+    vm: &Vm,
+    owners: &OwnerIndex,
+    zones: &Zones,
+    settings: &Settings,
+) -> Verdict {
+    wish_for(Some(name), vm, owners, zones, settings)
+}
+
+fn wish_for(
+    only: Option<&OwnerName>,
+    vm: &Vm,
+    owners: &OwnerIndex,
+    zones: &Zones,
+    settings: &Settings,
+) -> Verdict {
     let nothing = Verdict::Wished { wish: Wish::default(), blank: false };
     match vm.state {
         VmState::Destroyed | VmState::Expunging => return Verdict::Gone,
@@ -50,23 +72,27 @@ pub fn wish(vm: &Vm, owners: &OwnerIndex, zones: &Zones, settings: &Settings) ->
     let mut wish = Wish { rejections: addresses.rejections, ..Wish::default() };
     if !addresses.addresses.is_empty() {
         let mut wisher = Wisher {
+            only,
             vm,
             account: owner.account,
-            addresses: addresses.addresses.keys().copied().collect(),
+            addresses: &addresses.addresses,
             places: Places { zones, settings, domain_path: &owner.domain.path },
             wish: &mut wish,
         };
         if wisher.forward(found) {
-            wisher.reverse(addresses.addresses);
+            wisher.reverse();
         }
     }
     Verdict::Wished { wish, blank: addresses.blank }
 }
 
 struct Wisher<'a> {
+    /// The one name that is asked about. A reverse name needs the forward ones, at which it points.
+    only: Option<&'a OwnerName>,
     vm: &'a Vm,
     account: AccountId,
-    addresses: Vec<IpAddr>,
+    /// In ascending order; whether it lies in a Shared network.
+    addresses: &'a [(IpAddr, bool)],
     places: Places<'a>,
     wish: &'a mut Wish,
 }
@@ -83,16 +109,18 @@ impl Wisher<'_> {
         }
         let named = name.is_some() && !(suffixes.is_empty() && rejections.is_empty());
         let labels = [(Kind::Name, name), (Kind::Group, group)];
-        let labels: Vec<(Kind, Label)> =
-            labels.into_iter().filter_map(|(kind, label)| Some((kind, label?))).collect();
+        let labels = || labels.iter().filter_map(|(kind, label)| Some((*kind, label.as_ref()?)));
         if !rejections.is_empty() {
-            self.wish.unplaced.clone_from(&labels);
+            self.wish.unplaced = labels().map(|(kind, label)| (kind, label.clone())).collect();
         }
         self.wish.rejections.extend(rejections);
         for suffix in &suffixes {
-            for (kind, label) in &labels {
-                if !self.at(*kind, label, suffix) {
-                    self.wish.unplaced.push((*kind, label.clone()));
+            for (kind, label) in labels() {
+                if self.only.is_some_and(|only| !only.is_arpa() && !label.leads_to(suffix, only)) {
+                    continue;
+                }
+                if !self.at(kind, label, suffix) {
+                    self.wish.unplaced.push((kind, label.clone()));
                 }
             }
         }
@@ -111,7 +139,8 @@ impl Wisher<'_> {
         };
         match self.places.forward(&name, suffix) {
             Ok(()) => {
-                let claim = self.claim(kind, name, self.addresses.clone());
+                let addresses = self.addresses.iter().map(|(address, _)| *address).collect();
+                let claim = self.claim(kind, name, addresses);
                 self.wish.claims.push(claim);
                 true
             }
@@ -122,11 +151,17 @@ impl Wisher<'_> {
         }
     }
 
-    fn reverse(&mut self, addresses: impl IntoIterator<Item = (IpAddr, bool)>) {
+    fn reverse(&mut self) {
+        if self.only.is_some_and(|only| !only.is_arpa()) {
+            return;
+        }
         let names = self.wish.claims.iter().filter(|claim| claim.kind == Kind::Name);
         let targets: Vec<OwnerName> = names.map(|claim| claim.name.clone()).collect();
-        for (address, shared) in addresses {
+        for &(address, shared) in self.addresses {
             let name = reverse_name(address);
+            if self.only.is_some_and(|only| *only != name) {
+                continue;
+            }
             match self.places.reverse(&name) {
                 None => {}
                 Some(Ok(())) => {

@@ -1,6 +1,9 @@
 //! DNS names: owner names, zone names, host-name labels, reverse names.
 
-use std::{borrow::Borrow, fmt, fmt::Write as _, net::IpAddr, sync::Arc};
+use std::{borrow::Borrow, fmt, net::IpAddr, sync::Arc};
+
+/// The most characters of a name.
+const MOST: usize = 253;
 
 /// Why a text is no name that this program writes or compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +30,11 @@ pub struct Label(Box<str>);
 impl Label {
     /// Reads a label in any case.
     pub fn parse(text: &str) -> Result<Self, NameError> {
+        Self::check(text)?;
+        Ok(Self(text.to_ascii_lowercase().into()))
+    }
+
+    fn check(text: &str) -> Result<(), NameError> {
         if text.is_empty() {
             return Err(NameError::Empty);
         }
@@ -39,7 +47,7 @@ impl Label {
         if text.len() > 63 {
             return Err(NameError::LongLabel);
         }
-        Ok(Self(text.to_ascii_lowercase().into()))
+        Ok(())
     }
 
     /// The label's text, lower-case.
@@ -47,16 +55,22 @@ impl Label {
         &self.0
     }
 
+    /// Whether this label in front of a suffix is that name.
+    pub fn leads_to(&self, suffix: &OwnerName, name: &OwnerName) -> bool {
+        let rest = name.as_str().strip_prefix(self.as_str()).and_then(|rest| rest.strip_prefix('.'));
+        rest == Some(suffix.as_str())
+    }
+
     /// This label in front of `zone` (or of any suffix).
     pub fn at(&self, suffix: &OwnerName) -> Result<OwnerName, NameError> {
-        let mut text = String::with_capacity(self.0.len() + 1 + suffix.as_str().len());
-        text.push_str(&self.0);
-        text.push('.');
-        text.push_str(suffix.as_str());
-        if text.len() > 253 {
+        if self.0.len() + 1 + suffix.as_str().len() > MOST {
             return Err(NameError::LongName);
         }
-        Ok(OwnerName(text.into()))
+        let mut draft = Draft::new();
+        draft.push(self.0.as_bytes());
+        draft.push(b".");
+        draft.push(suffix.as_str().as_bytes());
+        Ok(draft.finish())
     }
 }
 
@@ -87,7 +101,10 @@ impl OwnerName {
 
     /// Reads a name as PowerDNS stores it: a final dot is an error, since such a row answers nothing.
     pub fn stored(text: &str) -> Result<Self, NameError> {
-        if text.len() > 253 {
+        if is_plain(text) {
+            return Ok(Self(text.into()));
+        }
+        if text.len() > MOST {
             return Err(NameError::LongName);
         }
         for label in text.split('.') {
@@ -111,7 +128,7 @@ impl OwnerName {
     pub fn host(text: &str) -> Result<Self, NameError> {
         let text = text.strip_suffix('.').unwrap_or(text);
         for label in text.split('.') {
-            Label::parse(label)?;
+            Label::check(label)?;
         }
         Self::stored(text)
     }
@@ -177,27 +194,68 @@ impl fmt::Debug for OwnerName {
     }
 }
 
+/// Whether a text is a name in lower case: one look at each character, for the millions that databases hold.
+fn is_plain(text: &str) -> bool {
+    let mut label = 0;
+    let fits = |byte: u8| {
+        let empty = label == 0;
+        label = if byte == b'.' { 0 } else { label + 1 };
+        match byte {
+            b'.' => !empty,
+            b'\\' | b'"' | b'A'..=b'Z' => false,
+            _ => byte.is_ascii_graphic() && label <= 63,
+        }
+    };
+    text.len() <= MOST && text.bytes().all(fits) && label > 0
+}
+
 /// The name of a zone's apex.
 pub type ZoneName = OwnerName;
 
 /// The reverse name of an address: octets (RFC 1035, 3.5) or nibbles (RFC 3596, 2.5), last first.
 pub fn reverse_name(address: IpAddr) -> OwnerName {
-    let mut text = String::with_capacity(72);
+    let mut draft = Draft::new();
     match address {
         IpAddr::V4(v4) => {
-            for octet in v4.octets().iter().rev() {
-                let _ = write!(text, "{octet}.");
+            for octet in v4.octets().into_iter().rev() {
+                let digits = [b'0' + octet / 100, b'0' + octet / 10 % 10, b'0' + octet % 10, b'.'];
+                draft.push(&digits[usize::from(octet < 100) + usize::from(octet < 10)..]);
             }
-            text.push_str("in-addr.arpa");
+            draft.push(b"in-addr.arpa");
         }
         IpAddr::V6(v6) => {
-            for octet in v6.octets().iter().rev() {
-                let _ = write!(text, "{:x}.{:x}.", octet & 15, octet >> 4);
+            let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
+            for octet in v6.octets().into_iter().rev() {
+                draft.push(&[digit(octet & 15), b'.', digit(octet >> 4), b'.']);
             }
-            text.push_str("ip6.arpa");
+            draft.push(b"ip6.arpa");
         }
     }
-    OwnerName(text.into())
+    draft.finish()
+}
+
+/// A name that is put together where it costs no allocation: names are made for every claim.
+struct Draft {
+    text: [u8; MOST],
+    length: usize,
+}
+
+impl Draft {
+    fn new() -> Self {
+        Self { text: [0; MOST], length: 0 }
+    }
+
+    /// Whoever pushes knows that the name is short enough.
+    fn push(&mut self, part: &[u8]) {
+        let end = self.length + part.len();
+        self.text[self.length..end].copy_from_slice(part);
+        self.length = end;
+    }
+
+    fn finish(self) -> OwnerName {
+        let text = str::from_utf8(&self.text[..self.length]).expect("parts of names are ASCII");
+        OwnerName(text.into())
+    }
 }
 
 /// The address of which this is the whole reverse name.

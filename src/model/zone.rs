@@ -191,6 +191,9 @@ impl Zone {
 pub struct Zones {
     by_name: HashMap<ZoneName, Zone>,
     names: HashMap<ZoneId, ZoneName>,
+    /// A bit for each number of labels that some zone's name has: what lies above a name is looked for only
+    /// there. A name in ip6.arpa has 34 labels. Of 253 characters no name has more than 127.
+    depths: u128,
     /// Ids that entries of the ledger may still carry, of zones that were deleted and made anew.
     former: HashMap<ZoneId, ZoneName>,
 }
@@ -200,7 +203,8 @@ impl Zones {
     pub fn new(zones: impl IntoIterator<Item = Zone>, former: HashMap<ZoneId, ZoneName>) -> Self {
         let by_name: HashMap<_, _> = zones.into_iter().map(|zone| (zone.name.clone(), zone)).collect();
         let names = by_name.values().map(|zone| (zone.id, zone.name.clone())).collect();
-        Self { by_name, names, former }
+        let depths = by_name.keys().fold(0, |depths, name: &ZoneName| depths | depth_bit(name.depth()));
+        Self { by_name, names, depths, former }
     }
 
     /// The zone of exactly this name.
@@ -216,11 +220,15 @@ impl Zones {
     /// The longest zone that is the name or lies above it: the one that answers (facts: powerdns 6).
     pub fn enclosing(&self, name: &str) -> Option<&Zone> {
         let mut rest = name;
+        let mut depth = 1 + name.bytes().filter(|byte| *byte == b'.').count();
         loop {
-            if let Some(zone) = self.by_name.get(rest) {
+            if self.depths & depth_bit(depth) != 0
+                && let Some(zone) = self.by_name.get(rest)
+            {
                 return Some(zone);
             }
             rest = rest.split_once('.')?.1;
+            depth -= 1;
         }
     }
 
@@ -266,4 +274,8 @@ impl Zones {
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }
+}
+
+fn depth_bit(depth: usize) -> u128 {
+    u32::try_from(depth).ok().and_then(|depth| 1_u128.checked_shl(depth)).unwrap_or_default()
 }

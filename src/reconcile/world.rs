@@ -100,6 +100,10 @@ impl World {
         desired::wish(vm, &self.owners, &self.zones, &self.settings)
     }
 
+    fn wish_at(&self, name: &OwnerName, vm: &Vm) -> Verdict {
+        desired::wish_at(name, vm, &self.owners, &self.zones, &self.settings)
+    }
+
     /// Takes what a read showed of one VM. `listing`: it was a full listing, which counts as a resync
     /// for a VM that shows no address; `triggered`: an event had named the VM.
     pub fn apply(&mut self, vm: Vm, read: ReadSeq, listing: bool, triggered: bool) -> Applied {
@@ -340,8 +344,14 @@ impl World {
     }
 
     fn own_claims_at(&self, name: &OwnerName) -> Vec<Claim> {
-        let claims = self.inventory.claimants(name.as_str()).flat_map(|known| self.claims_of(known.vm()));
-        claims.filter(|claim| claim.name == *name).collect()
+        let mut claims = Vec::new();
+        for vm in self.inventory.claimants(name.as_str()).map(Known::vm) {
+            let mut own = self.claims_in(vm.id, self.wish_at(name, vm));
+            own.retain(|claim| claim.name == *name);
+            // Mostly there is one claimant, whose claim is all there is.
+            if claims.is_empty() { claims = own } else { claims.append(&mut own) }
+        }
+        claims
     }
 
     /// Whether some VM's claim wants what this row says.
@@ -357,12 +367,18 @@ impl World {
 
     /// All claims of a VM.
     pub fn claims_of(&self, vm: &Vm) -> Vec<Claim> {
-        let Verdict::Wished { mut wish, .. } = self.wish(vm) else { return Vec::new() };
+        self.claims_in(vm.id, self.wish(vm))
+    }
+
+    fn claims_in(&self, vm: VmId, wish: Verdict) -> Vec<Claim> {
+        let Verdict::Wished { mut wish, .. } = wish else { return Vec::new() };
+        if wish.unplaced.is_empty() {
+            return wish.claims;
+        }
         // The common zone comes last, also where it is the one that is missing.
         let common = self.settings.common_zone.as_ref();
         let is_common = |name: &OwnerName| common.is_some() && name.parent().as_ref() == common;
-        let (last, first): (Vec<_>, Vec<_>) =
-            self.kept_targets(vm.id, &wish).into_iter().partition(is_common);
+        let (last, first): (Vec<_>, Vec<_>) = self.kept_targets(vm, &wish).into_iter().partition(is_common);
         for claim in wish.claims.iter_mut().filter(|claim| claim.kind == Kind::Ptr) {
             claim.targets.splice(0..0, first.iter().cloned());
             claim.targets.extend(last.iter().cloned());
