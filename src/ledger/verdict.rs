@@ -1,6 +1,6 @@
 //! The verdict table of design 5.
 
-use crate::model::{Entry, Kind, OwnedRow, Row, ZoneId};
+use crate::model::{Entry, Kind, OwnedRow, RecordId, Row, ZoneId};
 
 /// What the rows say about one entry.
 ///
@@ -61,35 +61,36 @@ impl Verdict {
 
 /// The verdicts on `own` entries of one owner name, and which of `rows` they account for.
 ///
-/// `zone_of` gives the present id of an entry's zone, `stray` a row by id wherever it stands. The
+/// `zones` are the present ids of the entries' zones, `stray` gives a row by id wherever it stands. The
 /// second value is each entry's K as an index of `rows`; rows that are nobody's K are foreign.
 pub fn assess<'a>(
     own: &[&Entry],
+    zones: impl Iterator<Item = Option<ZoneId>> + Clone,
     rows: &'a [Row],
-    zone_of: impl Fn(&Entry) -> Option<ZoneId>,
     stray: impl Fn(u64) -> Option<&'a Row>,
 ) -> (Vec<Verdict>, Vec<Option<usize>>) {
     let mut matched = vec![false; rows.len()];
-    let zones: Vec<Option<ZoneId>> = own.iter().map(|entry| zone_of(entry)).collect();
-    let found: Vec<Option<usize>> = (own.iter().zip(&zones))
+    let mut ids: Vec<(RecordId, usize)> = rows.iter().enumerate().map(|(at, row)| (row.id, at)).collect();
+    ids.sort_unstable();
+    let of_id = |id| ids.binary_search_by_key(&id, |(id, _)| *id).ok().map(|at| ids[at].1);
+    let found: Vec<Option<usize>> = (own.iter().zip(zones.clone()))
         .map(|(entry, zone)| {
             let equal = |row: &Row| {
-                Some(row.zone) == *zone && row.rtype == entry.rtype && row.content == entry.content
+                Some(row.zone) == zone && row.rtype == entry.rtype && row.content == entry.content
             };
             // Of several equal rows the one with the entry's id, else the lowest id: the rest are foreign.
-            let best = (rows.iter().enumerate())
-                .filter(|(_, row)| equal(row))
-                .min_by_key(|(_, row)| (row.id != entry.record, row.id))
-                .map(|(at, _)| at);
+            let best = of_id(entry.record)
+                .filter(|at| equal(&rows[*at]))
+                .or_else(|| ids.iter().map(|(_, at)| *at).find(|at| equal(&rows[*at])));
             if let Some(at) = best {
                 matched[at] = true;
             }
             best
         })
         .collect();
-    let verdicts = (own.iter().zip(&zones).zip(&found))
+    let verdicts = (own.iter().zip(zones).zip(&found))
         .map(|((entry, zone), found)| {
-            let Some(zone) = *zone else { return Verdict::ZoneGone };
+            let Some(zone) = zone else { return Verdict::ZoneGone };
             if let Some(at) = found {
                 return of_row(entry, &rows[*at]);
             }

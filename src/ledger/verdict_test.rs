@@ -103,7 +103,9 @@ impl Facts {
         let own: Vec<&Entry> = self.entries.iter().filter(|entry| &*entry.owner == "default").collect();
         let here: Vec<Row> = self.rows.iter().filter(|row| row.name == self.name).cloned().collect();
         let zone_of = |entry: &Entry| zones.of_entry(entry.zone, &entry.name).map(|zone| zone.id);
-        let (verdicts, _) = assess(&own, &here, zone_of, |id| self.rows.iter().find(|row| row.id == id));
+        let (verdicts, _) = assess(&own, own.iter().map(|entry| zone_of(entry)), &here, |id| {
+            self.rows.iter().find(|row| row.id == id)
+        });
         verdicts.iter().map(word).collect::<Vec<_>>().join(", ")
     }
 }

@@ -267,7 +267,7 @@ impl Bed {
             claims: &self.claims,
             zones: &zones,
             stray: &|id| self.rows.iter().chain(&self.strays).find(|row| row.id == id),
-            standing: &|entry| {
+            standing: &|entry, _| {
                 self.standings.get(&entry.vm).copied().unwrap_or(Standing::Living { announced: false })
             },
             forbidden: &|_, zone| self.forbidden.contains(&zone.id).then_some(Unwritable::NotAllowed),

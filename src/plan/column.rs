@@ -5,14 +5,11 @@ use super::{
     state::{Losses, NameState, Settings, Standing},
 };
 use crate::{
-    desired::{Holding, rank_forward, rank_ptr},
+    desired::{GROUP_CAP, Holding, rank_forward, rank_ptr},
     ledger::{Verdict, assess},
     model::{Claim, Content, Entry, HeldSet, Kind, OwnedRow, RecordType, VmId, Zone, ZoneId},
 };
-use std::{
-    collections::{HashMap, HashSet},
-    ptr,
-};
+use std::{collections::BTreeMap, ptr};
 
 /// One claim, as entries name it.
 pub(super) type Key = (VmId, Kind);
@@ -106,8 +103,12 @@ impl Own<'_, '_> {
         self.verdict.owned().is_some_and(|owned| owned.row().zone == zone.id)
     }
 
+    pub fn said(&self) -> (&RecordType, &Content) {
+        (&self.entry.rtype, &self.entry.content)
+    }
+
     pub fn says(&self, rtype: &RecordType, content: &Content) -> bool {
-        self.entry.rtype == *rtype && self.entry.content == *content
+        self.said() == (rtype, content)
     }
 }
 
@@ -152,37 +153,41 @@ impl<'a, 's: 'a> Column<'a, 's> {
         forward: bool,
         losses: Losses,
     ) -> Self {
-        let zone_of = |entry: &Entry| state.zones.of_entry(entry.zone, &entry.name);
-        let (verdicts, places) =
-            assess(&entries, state.rows, |entry| zone_of(entry).map(|zone| zone.id), state.stray);
+        let zones = zones_of(state, &entries);
+        let ids = zones.iter().map(|zone| zone.map(|zone| zone.id));
+        let (verdicts, places) = assess(&entries, ids, state.rows, state.stray);
         let home = state.zone.as_ref().ok().copied();
-        let mut own: Vec<Own<'a, 's>> = (entries.into_iter().zip(verdicts).zip(places))
-            .map(|((entry, verdict), place)| Own {
-                entry,
-                verdict,
-                place,
-                zone: zone_of(entry),
-                standing: (state.standing)(entry),
-                live: None,
-                condition: Condition::default(),
-                fate: Fate::Stay,
-                held: None,
-            })
-            .collect();
-        let live: HashMap<Key, usize> =
+        let mut live: Vec<(Key, usize)> =
             claims.iter().enumerate().map(|(at, claim)| ((claim.vm, claim.kind), at)).collect();
-        for own in &mut own {
-            let elsewhere = home.is_some_and(|home| own.zone.is_some_and(|zone| zone.id != home.id));
-            own.live = live.get(&own.key()).copied().filter(|_| !elsewhere);
-        }
+        live.sort_unstable();
+        // Of several, which an alias may have sent here, the last one.
+        let live =
+            |key| live[..live.partition_point(|(of, _)| *of <= key)].last().filter(|(of, _)| *of == key);
+        let own = (entries.into_iter().zip(zones).zip(verdicts).zip(places)).map(
+            |(((entry, zone), verdict), place)| {
+                let claim = live((entry.vm, entry.kind)).map(|(_, at)| *at);
+                let elsewhere = home.is_some_and(|home| zone.is_some_and(|zone| zone.id != home.id));
+                Own {
+                    entry,
+                    verdict,
+                    place,
+                    zone,
+                    standing: (state.standing)(entry, claim.is_some()),
+                    live: claim.filter(|_| !elsewhere),
+                    condition: Condition::default(),
+                    fate: Fate::Stay,
+                    held: None,
+                }
+            },
+        );
+        let mut own: Vec<Own<'a, 's>> = own.collect();
         let conditions = conditions(&own, settings);
         for own in &mut own {
-            let key = (own.key(), own.zone.map(|zone| zone.id));
-            own.condition = conditions.get(&key).copied().unwrap_or_default();
+            own.condition = conditions.of(own.key(), own.zone.map(|zone| zone.id));
         }
         let condition = |claim: &Claim| {
             let key = (claim.vm, claim.kind);
-            let of_zone = |zone: &Zone| conditions.get(&(key, Some(zone.id))).copied();
+            let of_zone = |zone: &Zone| Some(conditions.of(key, Some(zone.id)));
             // Where nothing may be written it only matters what to show.
             let shown = || own.iter().find(|own| own.key() == key).map(|own| own.condition);
             home.map_or_else(shown, of_zone).unwrap_or_default()
@@ -202,14 +207,24 @@ impl<'a, 's: 'a> Column<'a, 's> {
 
     /// Ranks the claims, given who holds the name.
     pub fn rank(&mut self, claims: &[Claim], holdings: &[Holding], forward: bool) {
-        let ranking = if forward { rank_forward(claims, holdings) } else { rank_ptr(claims, holdings) };
-        let set =
-            |of: &[&Claim]| -> HashSet<*const Claim> { of.iter().map(|one| ptr::from_ref(*one)).collect() };
-        let (serving, overflow) = (set(ranking.serving()), set(&ranking.overflow));
         let writable = self.state.zone.is_ok();
+        // One claim, as most names have it, has the name whoever holds it.
+        if let ([claim], [want]) = (claims, &mut self.wants[..])
+            && claim.addresses.len() <= GROUP_CAP
+        {
+            (want.served, want.overflow) = (writable, false);
+            return;
+        }
+        let ranking = if forward { rank_forward(claims, holdings) } else { rank_ptr(claims, holdings) };
+        let set = |of: &[&Claim]| -> Vec<*const Claim> {
+            let mut set: Vec<_> = of.iter().map(|one| ptr::from_ref(*one)).collect();
+            set.sort_unstable();
+            set
+        };
+        let (serving, overflow) = (set(ranking.serving()), set(&ranking.overflow));
         for (want, claim) in self.wants.iter_mut().zip(claims) {
-            let served = writable && serving.contains(&ptr::from_ref(claim));
-            (want.served, want.overflow) = (served, overflow.contains(&ptr::from_ref(claim)));
+            let is_in = |set: &[*const Claim]| set.binary_search(&ptr::from_ref(claim)).is_ok();
+            (want.served, want.overflow) = (writable && is_in(&serving), is_in(&overflow));
         }
     }
 
@@ -265,15 +280,42 @@ impl<'a, 's: 'a> Column<'a, 's> {
 
 /// Released claims and claims on hold, each derived from its entries in one zone as the rows are now. With
 /// `DNS_RECREATE=false` a row deleted by hand puts the whole claim on hold, from the pass that notices it.
-fn conditions(own: &[Own<'_, '_>], settings: &Settings) -> HashMap<(Key, Option<ZoneId>), Condition> {
-    let mut conditions: HashMap<_, Condition> = HashMap::new();
+fn conditions(own: &[Own<'_, '_>], settings: &Settings) -> Conditions {
+    let mut conditions = Conditions::default();
     for own in own {
-        let condition = conditions.entry((own.key(), own.zone.map(|zone| zone.id))).or_default();
-        condition.edit = condition.edit.or(own.verdict.edit());
         let deleted = own.verdict == Verdict::Deleted && !settings.recreate && !own.ended();
-        condition.on_hold |= own.entry.on_hold || deleted;
+        let (edit, on_hold) = (own.verdict.edit(), own.entry.on_hold || deleted);
+        if edit.is_some() || on_hold {
+            let of = conditions.0.entry((own.key(), own.zone.map(|zone| zone.id))).or_default();
+            of.edit = of.edit.or(edit);
+            of.on_hold |= on_hold;
+        }
     }
     conditions
+}
+
+/// The conditions of claims by zone; nothing is to be said of most.
+#[derive(Default)]
+struct Conditions(BTreeMap<(Key, Option<ZoneId>), Condition>);
+
+impl Conditions {
+    fn of(&self, key: Key, zone: Option<ZoneId>) -> Condition {
+        self.0.get(&(key, zone)).copied().unwrap_or_default()
+    }
+}
+
+/// The zone that each entry means. Entries of one name mostly have one zone id.
+fn zones_of<'s>(state: &NameState<'s>, entries: &[&Entry]) -> Vec<Option<&'s Zone>> {
+    let mut last = None;
+    let mut zone_of = |entry: &Entry| match last {
+        Some((id, zone)) if id == entry.zone => zone,
+        _ => {
+            let zone = state.zones.of_entry(entry.zone, &entry.name);
+            last = Some((entry.zone, zone));
+            zone
+        }
+    };
+    entries.iter().map(|entry| zone_of(entry)).collect()
 }
 
 pub(super) fn holding_of(claim: &Claim) -> Holding {

@@ -6,6 +6,7 @@ use super::{
     state::{Decision, Losses, NameState, Settings},
 };
 use crate::model::{Claim, Entry, Kind, Outcome};
+use std::borrow::Cow;
 
 /// Decides one owner name: what to write, and how everybody stands.
 ///
@@ -17,8 +18,12 @@ pub fn decide(state: &NameState<'_>, settings: &Settings, losses: Losses) -> Dec
         let own: Vec<&Entry> = (state.entries.iter())
             .filter(|entry| entry.owner == settings.owner && entry.rtype.is_address() == forward)
             .collect();
-        let claims: Vec<Claim> =
-            state.claims.iter().filter(|claim| (claim.kind != Kind::Ptr) == forward).cloned().collect();
+        let here = |claim: &Claim| (claim.kind != Kind::Ptr) == forward;
+        let claims = if state.claims.iter().all(here) {
+            Cow::Borrowed(state.claims)
+        } else {
+            Cow::Owned(state.claims.iter().filter(|claim| here(claim)).cloned().collect())
+        };
         if own.is_empty() && claims.is_empty() {
             continue;
         }

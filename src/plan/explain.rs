@@ -30,7 +30,7 @@ pub fn explain(
     let own: Vec<&Entry> = state.entries.iter().filter(|entry| entry.owner == settings.owner).collect();
     let zone_of = |entry: &Entry| state.zones.of_entry(entry.zone, &entry.name);
     let (verdicts, places) =
-        assess(&own, state.rows, |entry| zone_of(entry).map(|zone| zone.id), state.stray);
+        assess(&own, own.iter().map(|entry| zone_of(entry).map(|zone| zone.id)), state.rows, state.stray);
     let mut ledger: Vec<RecordStory> = own
         .iter()
         .zip(&verdicts)

@@ -26,9 +26,9 @@ pub(super) enum Fate {
 impl Column<'_, '_> {
     /// Decides each entry by itself; [`restrain`](Self::restrain) then takes back what must not be.
     pub fn choose_fates(&mut self) {
-        let fates: Vec<Fate> = self.own.iter().map(|own| self.fate(own)).collect();
-        for (own, fate) in self.own.iter_mut().zip(fates) {
-            (own.fate, own.held) = (fate, None);
+        for at in 0..self.own.len() {
+            let fate = self.fate(&self.own[at]);
+            (self.own[at].fate, self.own[at].held) = (fate, None);
         }
     }
 

@@ -1,7 +1,6 @@
 //! Foreign rows first: where a row may be added, and at which TTL (design 5).
 
 use crate::model::{Content, Kind, OwnerName, RecordType, Row, Ttl, ZoneId};
-use std::collections::HashSet;
 
 /// The rows of one name that no entry of ours accounts for.
 pub struct Foreign<'a> {
@@ -9,10 +8,15 @@ pub struct Foreign<'a> {
 }
 
 impl<'a> Foreign<'a> {
-    /// The rows of `zone` but for those at the places that `ours` names.
-    pub fn new(rows: &'a [Row], ours: &HashSet<usize>, zone: ZoneId) -> Self {
-        let rows = rows.iter().enumerate().filter(|(at, row)| row.zone == zone && !ours.contains(at));
-        Self { rows: rows.map(|(_, row)| row).collect() }
+    /// The rows of `zone` but for those at which `ours` says so.
+    pub fn new(rows: &'a [Row], ours: &[bool], zone: ZoneId) -> Self {
+        let rows = rows.iter().zip(ours).filter(|(row, ours)| row.zone == zone && !**ours);
+        Self { rows: rows.map(|(row, _)| row).collect() }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
 
     /// An enabled row of equal content, which satisfies its part of a claim. An operator's AAAA in

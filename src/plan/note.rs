@@ -87,6 +87,9 @@ impl Column<'_, '_> {
 
     /// How VMs stand that have entries here but no claim.
     pub fn report_rest(&self, out: &mut Decision) {
+        if !self.own.iter().any(|own| matches!(own.fate, Fate::Stay)) {
+            return;
+        }
         let mut reported: HashSet<_> =
             self.wants.iter().map(|want| (want.claim.vm, want.claim.kind)).collect();
         for own in &self.own {

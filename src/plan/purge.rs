@@ -40,7 +40,8 @@ pub struct Purge {
 pub fn purge(name: &OwnerName, state: &PurgeState<'_>) -> Purge {
     let own: Vec<&Entry> = state.entries.iter().filter(|entry| entry.owner == *state.owner).collect();
     let zone_of = |entry: &Entry| state.zones.of_entry(entry.zone, name);
-    let (verdicts, _) = assess(&own, state.rows, |entry| zone_of(entry).map(|zone| zone.id), state.stray);
+    let (verdicts, _) =
+        assess(&own, own.iter().map(|entry| zone_of(entry).map(|zone| zone.id)), state.rows, state.stray);
     let mut out = Purge::default();
     for (entry, verdict) in own.into_iter().zip(verdicts) {
         let zone = zone_of(entry);

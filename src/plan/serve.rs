@@ -10,7 +10,6 @@ use crate::{
     ledger::Verdict,
     model::{Claim, Content, Entry, EntryPut, Outcome, RecordType, Ttl, Zone},
 };
-use std::collections::HashSet;
 
 /// One content that a claim wants.
 enum Part {
@@ -70,6 +69,8 @@ pub(super) struct Ground<'c, 'a, 's> {
     pub column: &'c Column<'a, 's>,
     pub zone: &'s Zone,
     pub foreign: Foreign<'a>,
+    /// Entries here that stay, as indexes, by what they say.
+    said: Vec<usize>,
 }
 
 impl<'c, 'a, 's: 'a> Ground<'c, 'a, 's> {
@@ -78,11 +79,17 @@ impl<'c, 'a, 's: 'a> Ground<'c, 'a, 's> {
     /// Rows whose entry ends now are foreign: what an operator has edited is his from then on.
     pub fn new(column: &'c Column<'a, 's>) -> Option<Self> {
         let zone = column.zone()?;
-        let ours: HashSet<usize> = (column.own.iter())
-            .filter(|own| !matches!(own.fate, Fate::End(_)))
-            .filter_map(|own| own.place)
-            .collect();
-        Some(Self { column, zone, foreign: Foreign::new(column.state.rows, &ours, zone.id) })
+        let mut ours = vec![false; column.state.rows.len()];
+        for place in
+            column.own.iter().filter(|own| !matches!(own.fate, Fate::End(_))).filter_map(|own| own.place)
+        {
+            ours[place] = true;
+        }
+        let foreign = Foreign::new(column.state.rows, &ours, zone.id);
+        let stays = |own: &Own<'_, '_>| own.is_in(zone) && matches!(own.fate, Fate::Serve(_) | Fate::Stay);
+        let mut said: Vec<usize> = (0..column.own.len()).filter(|at| stays(&column.own[*at])).collect();
+        said.sort_unstable_by_key(|at| (column.own[*at].said(), *at));
+        Some(Self { column, zone, foreign, said })
     }
 
     /// Adds what the claim lacks and may have.
@@ -159,9 +166,9 @@ impl<'c, 'a, 's: 'a> Ground<'c, 'a, 's> {
 
     /// What an entry of ours with this very content says: one entry and one row stand for all claims.
     fn by_entry(&self, rtype: &RecordType, content: &Content) -> Option<Part> {
-        let here = |own: &&Own<'_, '_>| own.is_in(self.zone);
-        let own = (self.column.own.iter().filter(here))
-            .find(|own| own.says(rtype, content) && matches!(own.fate, Fate::Serve(_) | Fate::Stay))?;
+        let of = |at: &usize| &self.column.own[*at];
+        let at = self.said.partition_point(|at| of(at).said() < (rtype, content));
+        let own = self.said.get(at).map(of).filter(|own| own.says(rtype, content))?;
         // An edited row goes on suppressing what it stands for, for other claims as well.
         Some(if own.verdict.owned().is_some() {
             Part::Stands

@@ -81,8 +81,8 @@ pub struct NameState<'a> {
     pub zones: &'a Zones,
     /// A row by its id, wherever it stands.
     pub stray: &'a dyn Fn(u64) -> Option<&'a Row>,
-    /// What is known about an entry's VM.
-    pub standing: &'a dyn Fn(&Entry) -> Standing,
+    /// What is known about an entry's VM, given whether it claims the name for the entry's reason.
+    pub standing: &'a dyn Fn(&Entry, bool) -> Standing,
     /// Why an entry's row in this zone may not be touched, if it may not.
     pub forbidden: &'a dyn Fn(&Entry, &Zone) -> Option<Unwritable>,
     /// For reverse names: whether this address stands, enabled, at this forward name.

@@ -128,9 +128,9 @@ fn decide_for(
 ) -> Decision {
     let state = table.state;
     let stray = |id| (state.stray)(id);
-    let standing = |entry: &Entry| {
+    let standing = |entry: &Entry, claimed: bool| {
         let asked = (entry.vm, entry.kind) == (claim.vm, claim.kind);
-        if asked { Standing::Living { announced: true } } else { (state.standing)(entry) }
+        if asked { Standing::Living { announced: true } } else { (state.standing)(entry, claimed) }
     };
     let claims: Vec<Claim> = column.wants.iter().map(|want| want.claim.clone()).collect();
     let state = NameState {

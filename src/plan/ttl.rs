@@ -88,9 +88,18 @@ impl Ground<'_, '_, '_> {
         ours.then_some(owned)
     }
 
+    /// Everything that stands is ours, as we wrote it, at the TTL that is set: as almost always.
+    fn is_timed_well(&self) -> bool {
+        let well = |own: &Own<'_, '_>| match &own.verdict {
+            Verdict::Intact(owned) => owned.row().ttl == Some(self.column.settings.ttl),
+            _ => false,
+        };
+        self.foreign.is_empty() && self.column.own.iter().all(well)
+    }
+
     /// Rows that stay and whose TTL is not the RRset's: an UPDATE in place.
     pub fn retime(&self, out: &mut Decision) {
-        if self.column.settings.mode == Mode::CreateOnly {
+        if self.column.settings.mode == Mode::CreateOnly || self.is_timed_well() {
             return;
         }
         let mut ttls: HashMap<&RecordType, Ttl> = HashMap::new();

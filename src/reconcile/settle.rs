@@ -10,14 +10,13 @@ use super::{
 use crate::{
     metrics::Metrics,
     model::{
-        Barrier, Batch, Claim, Content, Entry, HeldSet, Kind, Outcome, OwnerName, RecordId, RecordType, Row,
-        VmId, Zone, ZoneId,
+        Barrier, Batch, Claim, Content, HeldSet, Kind, Outcome, OwnerName, RecordId, RecordType, Row, Zone,
+        ZoneId,
     },
-    plan::{self, Decision, Losses, NameState, Standing},
+    plan::{self, Decision, Losses, NameState},
     powerdns::{Committed, DbError, NameRows, WriteError},
 };
 use std::{
-    cell::RefCell,
     collections::{HashMap, HashSet},
     sync::Arc,
     time::Instant,
@@ -216,10 +215,6 @@ impl<R: Reads> Settler<R> {
         (read, before): (&Read, &Overlay),
         rule: impl FnOnce(&NameState<'_>) -> Decision,
     ) -> Decision {
-        let known: RefCell<HashMap<(VmId, Kind), Standing>> = RefCell::default();
-        let standing = |entry: &Entry| {
-            *known.borrow_mut().entry((entry.vm, entry.kind)).or_insert_with(|| world.standing(entry))
-        };
         let stands = |target: &OwnerName, address: &Content| {
             stands(world, read, [&self.overlay, before], target, address)
         };
@@ -231,7 +226,7 @@ impl<R: Reads> Settler<R> {
             claims,
             zones: &world.zones,
             stray: &|id| read.names.stray(id),
-            standing: &standing,
+            standing: &|entry, claimed| if claimed { world.living(entry) } else { world.standing(entry) },
             forbidden: &|entry, zone| world.forbidden(entry, zone),
             stands: &stands,
             zone_gone: &|entry| world.zone_gone(entry),

@@ -219,7 +219,7 @@ impl Town {
             claims: &claims,
             zones: &self.zones,
             stray: &|id| self.rows.iter().find(|row| row.id == id),
-            standing: &|entry| self.standing(entry),
+            standing: &|entry, _| self.standing(entry),
             forbidden: &|_, _| None,
             stands: &|target, content| self.stands(target, content),
             zone_gone: &|_| false,

@@ -9,6 +9,13 @@ use crate::{
 };
 
 impl World {
+    /// What is known about the VM of an entry that claims the name for the entry's reason: it lives, and shows
+    /// its addresses and its owner.
+    pub fn living(&self, entry: &Entry) -> Standing {
+        let announced = self.announced.get(&entry.name).is_some_and(|vms| vms.contains(&entry.vm));
+        Standing::Living { announced }
+    }
+
     /// What is known about the VM of an entry.
     pub fn standing(&self, entry: &Entry) -> Standing {
         let Some(known) = self.inventory.get(entry.vm) else {
@@ -37,8 +44,7 @@ impl World {
                 return Standing::Keep;
             }
         }
-        let announced = self.announced.get(&entry.name).is_some_and(|vms| vms.contains(&entry.vm));
-        Standing::Living { announced }
+        self.living(entry)
     }
 
     /// Why an entry's row in this zone may not be touched: the zone is unwritable, or `DNS_ZONES` does
@@ -73,6 +79,9 @@ impl World {
     ) -> (Vec<OwnerName>, Vec<OwnerName>) {
         let names: Vec<OwnerName> = wish.claims.iter().map(|claim| claim.name.clone()).collect();
         let waits = blank && !self.believed_blank(id);
+        if !waits && wish.unplaced.is_empty() {
+            return (names, Vec::new());
+        }
         let keeps = |name: &OwnerName| {
             let unplaced = |(_, label): &(Kind, Label)| label.as_str() == name.first_label();
             (waits || wish.unplaced.iter().any(unplaced)) && !names.contains(name)
