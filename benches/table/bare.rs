@@ -1,10 +1,11 @@
 //! The same work without any thought: what the servers alone take for it.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use mysql_async::{Conn, Params, Value, prelude::Queryable};
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
-    consumer::{Consumer, StreamConsumer},
+    consumer::{BaseConsumer, Consumer as _},
+    metadata::MetadataTopic,
 };
 use serde::de::IgnoredAny;
 use std::{
@@ -13,7 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 use testbed::{Lab, PdnsDb, broker};
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+};
 
 const ROWS: usize = 1000;
 
@@ -140,26 +144,73 @@ pub async fn read(lab: &Lab, program: &str) -> Result<Duration> {
     Ok(start.elapsed())
 }
 
-/// Reads so many messages of a topic from its beginning and looks at nothing but that they are JSON.
-pub async fn consume(topic: &str, partitions: i32, messages: usize) -> Result<Duration> {
-    let consumer: StreamConsumer = ClientConfig::new()
-        .set("bootstrap.servers", broker().bootstrap())
+/// The words that make this program a bare consumer, before broker, topic and number of messages.
+pub const CONSUME: &str = "consume";
+const DONE: &str = "done";
+
+/// A process that reads messages and looks at nothing but that they are JSON.
+pub struct Consumer {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Consumer {
+    /// Starts it at the topic's end; it counts so many messages at a time.
+    pub async fn start(topic: &str, messages: usize) -> Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args([CONSUME, broker().bootstrap(), topic, &messages.to_string()])
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let lines = BufReader::new(child.stdout.take().context("a pipe")?).lines();
+        let mut consumer = Self { child, lines };
+        consumer.done().await?;
+        Ok(consumer)
+    }
+
+    /// A signal by its name.
+    pub async fn signal(&self, name: &str) -> Result<()> {
+        let pid = self.child.id().context("it runs")?.to_string();
+        let done = Command::new("kill").args(["-s", name, &pid]).status().await?;
+        ensure!(done.success(), "kill -s {name} {pid} has failed");
+        Ok(())
+    }
+
+    /// Waits until it has read what it counts.
+    pub async fn done(&mut self) -> Result<()> {
+        let line = self.lines.next_line().await?;
+        ensure!(line.as_deref() == Some(DONE), "a consumer says {line:?}");
+        Ok(())
+    }
+}
+
+/// What such a process does, until it is killed.
+pub fn consume(arguments: &[String]) -> Result<()> {
+    let [bootstrap, topic, messages] = arguments else { bail!("broker, topic and number of messages") };
+    let messages: usize = messages.parse()?;
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
         .set("group.id", "bare")
         .set("enable.auto.commit", "false")
         .set("fetch.wait.max.ms", "5")
         .create()?;
+    let wait = Duration::from_secs(10);
+    let metadata = consumer.fetch_metadata(Some(topic), wait)?;
     let mut from = TopicPartitionList::new();
-    for partition in 0..partitions {
-        from.add_partition_offset(topic, partition, Offset::Beginning)?;
+    for partition in metadata.topics().iter().flat_map(MetadataTopic::partitions) {
+        let (_, end) = consumer.fetch_watermarks(topic, partition.id(), wait)?;
+        from.add_partition_offset(topic, partition.id(), Offset::Offset(end))?;
     }
     consumer.assign(&from)?;
-    // Connecting is not what is compared.
-    let first = consumer.recv().await?;
-    let start = Instant::now();
-    drop(first);
-    for _ in 1..messages {
-        let message = consumer.recv().await?;
-        serde_json::from_slice::<IgnoredAny>(message.payload().unwrap_or_default())?;
+    loop {
+        println!("{DONE}");
+        for _ in 0..messages {
+            let message = loop {
+                if let Some(message) = consumer.poll(wait) {
+                    break message?;
+                }
+            };
+            serde_json::from_slice::<IgnoredAny>(message.payload().unwrap_or_default())?;
+        }
     }
-    Ok(start.elapsed())
 }

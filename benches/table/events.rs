@@ -1,7 +1,7 @@
 //! From an event to its COMMIT, one at a time: idle, and while everything is audited.
 
 use super::{
-    Size, line, lone, percentile,
+    LARGE, Size, line, lone, percentile,
     process::{GOOD_RESYNCS, end, listen, metric, sync, until},
     town::{self, SETTINGS},
 };
@@ -14,10 +14,10 @@ const API: Duration = Duration::from_millis(20);
 
 pub async fn measure(size: &Size) -> Result<()> {
     let server = town::server()?;
-    let (mut lab, vms) = town::lab(&server, "events", size.vms).await?;
+    let (mut lab, vms) = town::lab(&server, "events", size.vms(LARGE)).await?;
     sync(&lab.env_with(SETTINGS)).await?;
     lab.db.exec("CREATE TABLE bench (id INT AUTO_INCREMENT PRIMARY KEY)").await?;
-    println!("one event at a time, API in 20 ms, {} VMs", size.vms);
+    println!("one event at a time, API in 20 ms, {} VMs", size.vms(LARGE));
 
     lab.sim.set_latency(API);
     let process = listen(&mut lab, &[SETTINGS, &[("RESYNC_INTERVAL", "1h")]].concat()).await?;

@@ -1,7 +1,7 @@
 //! First fill, resync without change, and memory.
 
 use super::{
-    Size, bare, line, lone, median,
+    LARGE, Size, bare, line, lone, median,
     process::{GOOD_RESYNCS, LIMIT, end, metric, run, sync, usage},
     town::{self, SETTINGS, count},
 };
@@ -12,8 +12,8 @@ use tokio::time::sleep;
 
 pub async fn measure(size: &Size) -> Result<()> {
     let server: MariaDb = town::server()?;
-    let (mut lab, _) = town::lab(&server, "fill", size.vms).await?;
-    println!("{} VMs, API pages of 500 in 5 ms, medians of {} rounds", size.vms, size.rounds);
+    let (mut lab, _) = town::lab(&server, "fill", size.vms(LARGE)).await?;
+    println!("{} VMs, API pages of 500 in 5 ms, medians of {} rounds", size.vms(LARGE), size.rounds);
     let lines = fill(&mut lab, server.mysql(), size).await?;
     resync(&mut lab, size).await?;
     println!("{lines} rows");
@@ -32,7 +32,7 @@ async fn fill(lab: &mut Lab, mysql: MySql, size: &Size) -> Result<usize> {
     let mut lines = Vec::new();
     let mut peak = 0;
     for round in 0..size.rounds {
-        let fresh = empty(mysql, &format!("fill{round}"), size.vms).await?;
+        let fresh = empty(mysql, &format!("fill{round}"), size.vms(LARGE)).await?;
         let before = std::mem::replace(&mut lab.db, fresh);
         before.exec(&format!("DROP DATABASE `{}`", before.name)).await?;
         let (time, used) = sync(&lab.env_with(SETTINGS)).await?;
@@ -41,7 +41,7 @@ async fn fill(lab: &mut Lab, mysql: MySql, size: &Size) -> Result<usize> {
         if lines.is_empty() {
             lines = bare::lines(&lab.db).await?;
         }
-        let other = empty(mysql, &format!("bare{round}"), size.vms).await?;
+        let other = empty(mysql, &format!("bare{round}"), size.vms(LARGE)).await?;
         // The ledger as `schema` makes it.
         other
             .exec(&format!("CREATE TABLE cs_powerdns_ledger LIKE `{}`.cs_powerdns_ledger", lab.db.name))

@@ -1,27 +1,44 @@
 //! Nothing happens.
 
 use super::{
-    Size, lone,
+    Size,
     process::{end, listen, sync, usage},
     town::{self, SETTINGS},
 };
 use anyhow::{Context, Result};
-use std::time::Duration;
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 use tokio::time::sleep;
 
+const VMS: usize = 20_000;
 const TIME: Duration = Duration::from_secs(60);
 
 pub async fn measure(size: &Size) -> Result<()> {
     let server = town::server()?;
-    let (mut lab, _) = town::lab(&server, "idle", size.vms).await?;
+    let (mut lab, vms) = town::lab(&server, "idle", size.vms(VMS)).await?;
     sync(&lab.env_with(SETTINGS)).await?;
-    let process = listen(&mut lab, &[SETTINGS, &[("RESYNC_INTERVAL", "1h")]].concat()).await?;
-    sleep(Duration::from_secs(5)).await;
-    let before = usage(process.pid()?).context("it runs")?.cpu;
+    // Brokers answer a fetch when there is something, or after half a second, as they are asked to.
+    let settings = [("RESYNC_INTERVAL", "1h"), ("KAFKA_CONFIG", "fetch.wait.max.ms=500")];
+    let process = listen(&mut lab, &[SETTINGS, &settings].concat()).await?;
+    sleep(Duration::from_secs(10)).await;
+    let mut other = Command::new("sleep").arg("1h").spawn()?;
+    let start = Instant::now();
+    let used = |pid: u32| usage(pid).map(|used| used.cpu).context("it runs");
+    let (ours, theirs) = (used(process.pid()?)?, used(other.id())?);
     sleep(TIME).await;
-    let used = usage(process.pid()?).context("it runs")?.cpu.saturating_sub(before);
+    let time = start.elapsed().as_secs_f64();
+    let percent = |used: Duration| format!("{:.2} %", used.as_secs_f64() / time * 100.0);
+    let (ours, theirs) = (used(process.pid()?)? - ours, used(other.id())? - theirs);
+    other.kill()?;
+    other.wait()?;
     end(process).await?;
-    let percent = used.as_secs_f64() / TIME.as_secs_f64() * 100.0;
-    lone("of a core, idle", &format!("{percent:.2} %"), "under 1 %");
+    let (ours, theirs, vms) = (percent(ours), percent(theirs), vms.len());
+    let what = format!("of a core, idle, {vms} VMs");
+    println!(
+        "{what:<34}{ours:>10}   {:<34}{theirs:>10}   {:>6}   aim under 1 %",
+        "a process that sleeps", ""
+    );
     Ok(())
 }

@@ -1,12 +1,13 @@
 //! What the program takes, against what others take for the same work on the same servers in the same run.
 //!
-//!     cargo bench --workspace --bench table -- [--vms N] [--rounds N] [--events N] [TOPIC ...]
+//!     cargo bench --workspace --bench table -- [--vms N] [--rounds N] [--events N] [--program FILE] [TOPIC ...]
 //!
-//! Topics: `fill` (first fill, resync without change, memory), `events`, `burst`, `rename`, `start`, `slow`,
-//! `idle`, `octodns`; all of them where none is named. Each compares two things in turn, round by round, and
-//! prints medians: machines are noisy, ratios less so. The controller is a process of its own on a private
-//! MariaDB (buffer pool of 1 GB, a log flush a commit), the simulator answers a page of 500 in 5 ms, and all
-//! share the machine. Pure work and what `--bench zone`, `first_fill` and `retime` measure stand apart.
+//! Topics: `fill` (first fill, resync without change, memory), `pure` (what needs no server), `events`, `burst`,
+//! `rename`, `start`, `slow`, `idle`, `octodns`; all of them where none is named. Without `--vms` each has its
+//! own number of VMs; `--program` measures another build of the controller. Each compares two things in turn,
+//! round by round, and prints medians: machines are noisy, ratios less so. The controller is a process of its own
+//! on a private MariaDB (buffer pool of 1 GB, a log flush a commit), the simulator answers a page of 500 in 5 ms,
+//! and all share the machine. What `--bench zone`, `first_fill` and `retime` measure stands apart.
 
 mod bare;
 mod burst;
@@ -15,6 +16,7 @@ mod fill;
 mod idle;
 mod octodns;
 mod process;
+mod pure;
 mod rename;
 mod slow;
 mod start;
@@ -25,24 +27,43 @@ use std::time::Duration;
 
 /// What to measure.
 struct Size {
-    vms: usize,
+    vms: Option<usize>,
     rounds: usize,
     events: usize,
 }
 
+impl Size {
+    /// How many VMs, where a topic usually has so many.
+    fn vms(&self, usual: usize) -> usize {
+        self.vms.unwrap_or(usual)
+    }
+}
+
+/// VMs of a large cloud.
+const LARGE: usize = 100_000;
+
 #[tokio::main]
 async fn main() -> Result<()> {
-    const TOPICS: [&str; 8] = ["fill", "events", "burst", "rename", "start", "slow", "idle", "octodns"];
-    let mut size = Size { vms: 100_000, rounds: 3, events: 1000 };
+    const TOPICS: [&str; 9] =
+        ["fill", "pure", "events", "burst", "rename", "start", "slow", "idle", "octodns"];
+    if std::env::args().nth(1).as_deref() == Some(bare::CONSUME) {
+        return bare::consume(&std::env::args().skip(2).collect::<Vec<_>>());
+    }
+    let mut size = Size { vms: None, rounds: 3, events: 1000 };
     let mut topics = Vec::new();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        let place = match argument.as_str() {
-            "--vms" => &mut size.vms,
-            "--rounds" => &mut size.rounds,
-            "--events" => &mut size.events,
+        let place: &mut dyn FnMut(usize) = match argument.as_str() {
+            "--vms" => &mut |vms| size.vms = Some(vms),
+            "--rounds" => &mut |rounds| size.rounds = rounds,
+            "--events" => &mut |events| size.events = events,
             topic if TOPICS.contains(&topic) => {
                 topics.push(argument);
+                continue;
+            }
+            "--program" => {
+                let program = arguments.next().context("--program without a file")?;
+                process::PROGRAM.get_or_init(|| program);
                 continue;
             }
             // What cargo adds.
@@ -50,7 +71,7 @@ async fn main() -> Result<()> {
             _ => bail!("{argument}: topics are {}", TOPICS.join(", ")),
         };
         let value = arguments.next().with_context(|| format!("{argument} without a number"))?;
-        *place = value.parse().with_context(|| format!("{argument} {value}"))?;
+        place(value.parse().with_context(|| format!("{argument} {value}"))?);
     }
     println!("{}\n", process::machine());
     for topic in TOPICS {
@@ -59,11 +80,12 @@ async fn main() -> Result<()> {
         }
         match topic {
             "fill" => fill::measure(&size).await?,
+            "pure" => pure::measure(&size)?,
             "events" => events::measure(&size).await?,
             "burst" => burst::measure().await?,
             "rename" => rename::measure(&size).await?,
             "start" => start::measure(&size).await?,
-            "slow" => slow::measure().await?,
+            "slow" => slow::measure(&size).await?,
             "idle" => idle::measure(&size).await?,
             _ => octodns::measure(&size).await?,
         }

@@ -4,12 +4,19 @@ use anyhow::{Result, ensure};
 use std::{
     collections::HashMap,
     fs,
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 use testbed::{Controller, Lab};
 use tokio::time::sleep;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_cs-powerdns");
+/// What is measured, where it is another build than this tree's.
+pub static PROGRAM: OnceLock<String> = OnceLock::new();
+
+fn program() -> &'static str {
+    PROGRAM.get().map_or(env!("CARGO_BIN_EXE_cs-powerdns"), String::as_str)
+}
+
 /// Longest wait for anything.
 pub const LIMIT: Duration = Duration::from_secs(1800);
 
@@ -42,7 +49,7 @@ pub fn usage(pid: u32) -> Option<Used> {
 /// `sync`, which must end well: how long it took, and what it used.
 pub async fn sync(env: &HashMap<String, String>) -> Result<(Duration, Used)> {
     let start = Instant::now();
-    let mut process = Controller::start(PROGRAM, &["sync"], env)?;
+    let mut process = Controller::start(program(), &["sync"], env)?;
     let (pid, mut used) = (process.pid()?, Used::default());
     let code = loop {
         // The last look may miss what the last 5 ms added.
@@ -59,7 +66,7 @@ pub async fn sync(env: &HashMap<String, String>) -> Result<(Duration, Used)> {
 
 /// `run`, once it is ready.
 pub async fn run(env: &HashMap<String, String>) -> Result<Controller> {
-    let mut process = Controller::start(PROGRAM, &["run"], env)?;
+    let mut process = Controller::start(program(), &["run"], env)?;
     process.wait_ready(LIMIT).await?;
     Ok(process)
 }
@@ -69,7 +76,7 @@ pub async fn listen(lab: &mut Lab, settings: &[(&str, &str)]) -> Result<Controll
     lab.kafka();
     let mut env = lab.env_with(settings);
     // The mock broker answers a fetch at the end of its wait, whatever has come meanwhile.
-    env.insert("KAFKA_CONFIG".into(), "fetch.wait.max.ms=5".into());
+    env.entry("KAFKA_CONFIG".into()).or_insert("fetch.wait.max.ms=5".into());
     let process = run(&env).await?;
     let start = Instant::now();
     while metric(&process, "cs_powerdns_trigger_partitions").await? < 3 {
@@ -94,9 +101,20 @@ pub const FAILED_RESYNCS: &str = r#"cs_powerdns_passes_total{pass="resync",resul
 
 /// A metric, in whole numbers, by its name with labels.
 pub async fn metric(process: &Controller, name: &str) -> Result<u64> {
+    let sample = sample(process, name).await?;
+    Ok(sample.and_then(|value| value.parse().ok()).unwrap_or(0))
+}
+
+/// A metric that may have a fraction.
+pub async fn gauge(process: &Controller, name: &str) -> Result<f64> {
+    let sample = sample(process, name).await?;
+    Ok(sample.and_then(|value| value.parse().ok()).unwrap_or(0.0))
+}
+
+async fn sample(process: &Controller, name: &str) -> Result<Option<String>> {
     let text = process.get("/metrics").await?.1;
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    Ok(value.and_then(|value| value.parse::<u64>().ok()).unwrap_or(0))
+    Ok(value.map(str::to_owned))
 }
 
 /// Waits until a counting query finds so many, asking so often.

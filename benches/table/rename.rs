@@ -10,8 +10,11 @@ use std::time::{Duration, Instant};
 use testbed::{Lab, VmSpec};
 use tokio::time::sleep;
 
+/// VMs of the account.
+const MOST: usize = 10_000;
+
 pub async fn measure(size: &Size) -> Result<()> {
-    let vms = size.vms.min(10_000);
+    let vms = size.vms(MOST).min(MOST);
     let server = town::server()?;
     let mut lab = Lab::on(server.mysql(), "rename").await?;
     lab.sim.set_latency(Duration::from_millis(5));

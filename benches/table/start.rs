@@ -1,7 +1,7 @@
 //! Start and take-over.
 
 use super::{
-    Size, lone,
+    LARGE, Size, lone,
     process::{end, listen, run, sync, until},
     shown,
     town::{self, SETTINGS},
@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 pub async fn measure(size: &Size) -> Result<()> {
     let server = town::server()?;
-    let (mut lab, vms) = town::lab(&server, "start", size.vms).await?;
+    let (mut lab, vms) = town::lab(&server, "start", size.vms(LARGE)).await?;
     sync(&lab.env_with(SETTINGS)).await?;
     let start = Instant::now();
     let first = run(&lab.env_with(SETTINGS)).await?;

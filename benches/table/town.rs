@@ -2,11 +2,14 @@
 //! in the common zone too; a reverse zone for each /24 and one for all of 2001:db8::/32.
 
 use anyhow::{Context, Result};
-use std::time::Duration;
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
 use testbed::{Lab, MariaDb, MariaDbOptions, PdnsDb, VmSpec, World};
 
-const DOMAINS: usize = 40;
-const ACCOUNTS: usize = 200;
+pub const DOMAINS: usize = 40;
+pub const ACCOUNTS: usize = 200;
 /// One VM in so many is in its account's group.
 const GROUPED: usize = 5;
 /// Addresses used of each IPv4 network.
@@ -18,6 +21,40 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("DNS_ADD_TO_COMMON_ZONE", "true"),
     ("DNS_ZONES", "example.org,cloud.example,10.in-addr.arpa,8.b.d.0.1.0.0.2.ip6.arpa"),
 ];
+
+/// Where the VM of a number lives.
+pub struct Spot {
+    /// Which account's it is.
+    pub owner: usize,
+    /// It is in its account's group.
+    pub grouped: bool,
+    /// Its addresses.
+    pub v4: Ipv4Addr,
+    pub v6: Ipv6Addr,
+}
+
+/// Where the VM of this number lives.
+pub fn spot(at: usize) -> Spot {
+    let (network, host) = (at / NETWORK, at % NETWORK + 1);
+    let part = |number: usize| u8::try_from(number % 256).unwrap_or_default();
+    let word = |number: usize| u16::try_from(number).unwrap_or_default();
+    Spot {
+        owner: at % ACCOUNTS,
+        // By round, not by number: the owners repeat every 200.
+        grouped: (at / ACCOUNTS).is_multiple_of(GROUPED),
+        v4: Ipv4Addr::new(10, part(network / 256), part(network), part(host)),
+        v6: Ipv6Addr::new(0x2001, 0xdb8, 0, word(network), 0, 0, 0, word(host)),
+    }
+}
+
+/// The names of its zones for so many VMs.
+pub fn zone_names(vms: usize) -> impl Iterator<Item = String> {
+    let domains = (0..DOMAINS).map(|domain| format!("d{domain}.example.org"));
+    let networks = (0..vms.div_ceil(NETWORK))
+        .map(|network| format!("{}.{}.10.in-addr.arpa", network % 256, network / 256));
+    let wide = ["cloud.example", "8.b.d.0.1.0.0.2.ip6.arpa"].map(str::to_owned);
+    domains.chain(networks).chain(wide)
+}
 
 /// A MariaDB for it.
 pub fn server() -> Result<MariaDb> {
@@ -40,14 +77,9 @@ pub async fn lab(server: &MariaDb, topic: &str, vms: usize) -> Result<(Lab, Vec<
 
 /// Its zones; their ids are the same in every new database.
 pub async fn zones(db: &PdnsDb, vms: usize) -> Result<()> {
-    for domain in 0..DOMAINS {
-        db.zone(&format!("d{domain}.example.org")).await?;
+    for name in zone_names(vms) {
+        db.zone(&name).await?;
     }
-    for network in 0..vms.div_ceil(NETWORK) {
-        db.zone(&format!("{}.{}.10.in-addr.arpa", network % 256, network / 256)).await?;
-    }
-    db.zone("cloud.example").await?;
-    db.zone("8.b.d.0.1.0.0.2.ip6.arpa").await?;
     Ok(())
 }
 
@@ -61,12 +93,9 @@ fn cloud(world: &World, vms: usize) -> Vec<String> {
         })
         .collect();
     let spec = |at: usize| {
-        let (network, host) = (at / NETWORK, at % NETWORK + 1);
-        let spec = VmSpec::new(&format!("vm-{at}"), &owners[at % ACCOUNTS])
-            .v4(&format!("10.{}.{}.{host}", network / 256, network % 256))
-            .v6(&format!("2001:db8:0:{network:x}::{host:x}"));
-        // By round, not by number: the owners repeat every 200.
-        if (at / ACCOUNTS).is_multiple_of(GROUPED) { spec.group("www") } else { spec }
+        let Spot { owner, grouped, v4, v6 } = spot(at);
+        let spec = VmSpec::new(&format!("vm-{at}"), &owners[owner]).v4(&v4.to_string()).v6(&v6.to_string());
+        if grouped { spec.group("www") } else { spec }
     };
     (0..vms).map(|at| world.create_vm(spec(at))).collect()
 }

@@ -46,6 +46,7 @@ mod world_test;
 
 pub use adopt::{AdoptSettings, Adopted};
 pub use ask::{ask, first_line};
+pub use audit::{Audit, Findings, Flaw, Waiters};
 pub use check::{CheckSettings, check};
 pub use engine::{Aim, Engine, Parts, Settings};
 pub use error::EngineError;
@@ -56,3 +57,4 @@ pub use release::{OnHold, release};
 pub use report::Report;
 pub use survey::Survey;
 pub use verb::{VerbError, patiently};
+pub use world::{Applied, Orphan, World};
