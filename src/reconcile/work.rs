@@ -274,18 +274,24 @@ impl<A: Api, T: Tables> Engine<A, T> {
         self.lowered.iter().copied().filter(|zone| !self.names.is_due_in(*zone, now)).collect()
     }
 
-    /// One name alone waits with backoff; several are tried zone by zone, then one by one.
+    /// One name alone waits with backoff; several are tried zone by zone, then one by one, in their order: the
+    /// last of the batches is the next.
     fn split(&mut self, names: Vec<OwnerName>, error: &WriteError, batches: &mut Vec<(Vec<OwnerName>, u32)>) {
         if names.len() > 1 {
-            let mut zones: HashMap<u32, Vec<OwnerName>> = HashMap::new();
+            let zone_of =
+                |name: &OwnerName| self.world.zones.enclosing(name.as_str()).map_or(0, |zone| zone.id);
+            let mut zones: Vec<(ZoneId, Vec<OwnerName>)> = Vec::new();
             for name in &names {
-                let zone = self.world.zones.enclosing(name.as_str()).map_or(0, |zone| zone.id);
-                zones.entry(zone).or_default().push(name.clone());
+                let zone = zone_of(name);
+                match zones.iter_mut().find(|(known, _)| *known == zone) {
+                    Some((_, names)) => names.push(name.clone()),
+                    None => zones.push((zone, vec![name.clone()])),
+                }
             }
             if zones.len() > 1 {
-                batches.extend(zones.into_values().map(|names| (names, 0)));
+                batches.extend(zones.into_iter().rev().map(|(_, names)| (names, 0)));
             } else {
-                batches.extend(names.into_iter().map(|name| (vec![name], 0)));
+                batches.extend(names.into_iter().rev().map(|name| (vec![name], 0)));
             }
             return;
         }
