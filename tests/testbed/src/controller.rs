@@ -53,11 +53,11 @@ impl Controller {
 
     /// Asks the controller's HTTP: status and body.
     pub async fn get(&self, path: &str) -> Result<(u16, String)> {
-        let listen = self.listen.as_ref().context("HTTP_LISTEN is not in the environment")?;
         // One client for all: making one reads the system's certificates. It keeps no connection, as those are
         // of the runtime that has made them.
         static CLIENT: LazyLock<Client> =
             LazyLock::new(|| Client::builder().pool_max_idle_per_host(0).build().expect("a client"));
+        let listen = self.listen.as_ref().context("HTTP_LISTEN is not in the environment")?;
         let answer = CLIENT.get(format!("http://{listen}{path}")).send().await?;
         Ok((answer.status().as_u16(), answer.text().await?))
     }
