@@ -30,7 +30,8 @@ pub async fn measure(size: &Size) -> Result<()> {
     sleep(TIME).await;
     let time = start.elapsed().as_secs_f64();
     let percent = |used: Duration| format!("{:.2} %", used.as_secs_f64() / time * 100.0);
-    let (ours, theirs) = (used(process.pid()?)? - ours, used(other.id())? - theirs);
+    let (ours, theirs) =
+        (used(process.pid()?)?.saturating_sub(ours), used(other.id())?.saturating_sub(theirs));
     other.kill()?;
     other.wait()?;
     end(process).await?;

@@ -7,6 +7,7 @@ use super::{
 use anyhow::{Context, Result, ensure};
 use cs_powerdns::{
     desired::{OwnerIndex, Settings as Wishes},
+    inventory::Known,
     model::{
         Account, AccountId, Claim, Dnssec, Domain, DomainId, Entry, NetworkId, NetworkKind, Nic, NicId,
         OwnerKey, OwnerName, Owners, Row, SerialKind, SoaContent, Ttl, Vm, VmId, VmState, Zone, ZoneKind,
@@ -58,11 +59,14 @@ pub fn measure(size: &Size) -> Result<()> {
         columns.push((vms, records, times));
     }
     let line = |what: &str, values: &mut dyn Iterator<Item = String>| {
-        println!("{what:<44}{}", values.map(|value| format!("{value:>12}")).collect::<String>());
+        println!("{what:<44}{}", values.map(|value| format!("{value:>12}")).collect::<Vec<_>>().concat());
     };
     line("VMs", &mut columns.iter().map(|(vms, ..)| vms.to_string()));
     line("records", &mut columns.iter().map(|(_, records, _)| records.to_string()));
-    let each = |time: Duration, records: usize| format!("{:.3}", time.as_secs_f64() * 1e6 / records as f64);
+    let each = |time: Duration, records: usize| {
+        let nanos = time.as_nanos() / records.max(1) as u128;
+        format!("{}.{:03}", nanos / 1000, nanos % 1000)
+    };
     for (step, what) in STEPS.iter().enumerate() {
         line(&format!("  {what}"), &mut columns.iter().map(|(_, records, t)| each(t[step], *records)));
     }
@@ -77,7 +81,7 @@ pub fn measure(size: &Size) -> Result<()> {
 /// All steps over a world of so many VMs; how many records it has.
 fn pass(vms: usize) -> Result<(usize, Times)> {
     let mut times = Times::default();
-    let mut timed = |step: usize, begun: Instant| times[step] += begun.elapsed();
+    let mut note = |step: usize, begun: Instant| times[step] += begun.elapsed();
     let cloud: Vec<Vm> = (0..vms).map(vm).collect();
     let mut world = World::new(Wishes { common_zone: Some(name("cloud.example")?), ..Wishes::default() });
     world.owners = OwnerIndex::new(&owners());
@@ -89,9 +93,9 @@ fn pass(vms: usize) -> Result<(usize, Times)> {
     for vm in cloud.iter().cloned() {
         world.apply(vm, listing, true, false);
     }
-    timed(0, begun);
+    note(0, begun);
 
-    let mut names: Vec<OwnerName> = world.inventory.iter().flat_map(|known| known.names()).collect();
+    let mut names: Vec<OwnerName> = world.inventory.iter().flat_map(Known::names).collect();
     names.sort_unstable_by(|a, b| (a.is_arpa(), a).cmp(&(b.is_arpa(), b)));
     names.dedup();
     let mut stand = Stand::default();
@@ -100,11 +104,11 @@ fn pass(vms: usize) -> Result<(usize, Times)> {
     for load in names.chunks(LOAD) {
         let begun = Instant::now();
         let claims = claims_of(load);
-        timed(1, begun);
+        note(1, begun);
         let read: Vec<At<'_>> = load.iter().map(|name| stand.at(name)).collect();
         let begun = Instant::now();
         let decisions = stand.decide(&world, &settings, load, &claims, &read);
-        timed(2, begun);
+        note(2, begun);
         for (name, decision) in load.iter().zip(decisions) {
             stand.write(name, decision);
         }
@@ -114,7 +118,7 @@ fn pass(vms: usize) -> Result<(usize, Times)> {
         let read: Vec<At<'_>> = load.iter().map(|name| stand.at(name)).collect();
         let begun = Instant::now();
         let decisions = stand.decide(&world, &settings, load, &claims, &read);
-        timed(3, begun);
+        note(3, begun);
         ensure!(decisions.iter().all(|one| one.is_empty() && one.is_plain()), "all stands as it should");
     }
 
@@ -125,7 +129,7 @@ fn pass(vms: usize) -> Result<(usize, Times)> {
         let applied = world.apply(vm, listing, true, false);
         ensure!(applied.touched.is_empty(), "nothing has changed");
     }
-    timed(4, begun);
+    note(4, begun);
     let mut audit = Audit::new(settings.owner.clone(), TTL);
     let begun = Instant::now();
     for name in &names {
@@ -135,7 +139,7 @@ fn pass(vms: usize) -> Result<(usize, Times)> {
         }
     }
     let found = audit.end(&mut world, listing);
-    timed(5, begun);
+    note(5, begun);
     ensure!(found.marks.is_empty() && found.waiting.is_empty(), "an audit marks nothing");
     Ok((usize::try_from(stand.last)?, times))
 }
@@ -247,7 +251,7 @@ fn vm(at: usize) -> Vm {
         name: format!("vm-{at}").into(),
         state: VmState::Live,
         owner: OwnerKey::Account(domain(own), format!("account{owner}").into()),
-        created: 1_700_000_000 + at as i64,
+        created: 1_700_000_000 + i64::try_from(at).unwrap_or_default(),
         group: grouped.then(|| "www".into()),
         nics: [nic].into(),
         flaws: Box::default(),
