@@ -390,7 +390,7 @@ async fn a_name_that_hundreds_want_has_one_holder_and_fills_no_page() {
     let name = name.expect("the name is shown");
     assert_eq!(
         (name["claims_total"].as_u64(), name["claims"].as_array().map(Vec::len)),
-        (Some(400), Some(50))
+        (Some(400), Some(10))
     );
     assert_eq!(status["counts"]["waiting"], 400, "all of them are counted");
     let (_, page) = controller.get("/").await.expect("the page");

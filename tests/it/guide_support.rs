@@ -143,8 +143,8 @@ fn steps(text: &str) -> Vec<String> {
         let line = line.trim();
         match steps.last_mut() {
             // A statement ends with a semicolon.
-            Some(last) if is_sql(last) && !last.ends_with(';') => {
-                let _ = write!(last, " {line}");
+            Some(begun) if is_sql(begun) && !begun.ends_with(';') => {
+                let _ = write!(begun, " {line}");
             }
             _ => steps.push(line.trim_start_matches("$ ").to_owned()),
         }

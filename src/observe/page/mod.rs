@@ -132,7 +132,8 @@ fn write_page(
             _ => "<p class=\"calm\">Nothing has been read to its end yet: the lists come with the first pass.</p>",
         });
     }
-    for excerpt in &lists.excerpts {
+    // The page of the zones is theirs alone.
+    for excerpt in lists.excerpts.iter().filter(|_| !view.zones) {
         sections::list(html, view, excerpt)?;
     }
     if view.only.is_none() {
