@@ -5,8 +5,8 @@
 use super::{
     servers_support::{memory, warnings},
     support::{
-        EVENTS_ONLY, LIMIT, LOOKS, PROGRAM, example, metric, metric_reaches, quick, readiness, serve_events,
-        vm,
+        EVENTS_ONLY, LIMIT, LOOKS, PROGRAM, RESYNCS, example, metric, metric_reaches, quick, readiness,
+        serve_events, vm,
     },
 };
 use std::{
@@ -247,6 +247,29 @@ async fn an_api_behind_a_gate_goes_and_comes() {
         outage.end(&lab, &controller, &gate, watch).await;
     }
     assert_eq!(controller.exit_code(), None, "{}", controller.output());
+}
+
+/// The looks that follow an event are over 30 s after it: what keeps the VM dirty then is that they have failed.
+#[tokio::test]
+async fn an_event_is_not_forgotten_while_an_api_is_away_for_longer_than_looks_follow_it() {
+    let mut lab = Lab::new("gate_api_event").await;
+    lab.kafka();
+    example(&lab).await;
+    let (gate, env) = before_api(&lab, &[EVENTS_ONLY[0], EVENTS_ONLY[1], ("CS_TIMEOUT", "1s")]);
+    let mut controller = start(&env);
+    controller.wait_ready(LIMIT).await.unwrap();
+    metric_reaches(&controller, "cs_powerdns_trigger_partitions", 3.0).await;
+    lab.world().create_vm(vm("first", "192.0.2.1"));
+    stands(&lab, &controller, "first.domain.com", "A", &["192.0.2.1"]).await;
+    let resyncs = metric(&controller, RESYNCS).await.unwrap();
+    gate.set(Closed);
+    lab.world().create_vm(vm("second", "192.0.2.2"));
+    metric_reaches(&controller, "cs_powerdns_look_failures_total", 1.0).await;
+    tokio::time::sleep(Duration::from_secs(35)).await;
+    gate.set(Open);
+    stands(&lab, &controller, "second.domain.com", "A", &["192.0.2.2"]).await;
+    let helped = metric(&controller, RESYNCS).await.unwrap() - resyncs;
+    assert!(helped < 0.5, "no resync has helped, but {helped} have\n{}", controller.output());
 }
 
 #[tokio::test]
