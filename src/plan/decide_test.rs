@@ -428,6 +428,12 @@ fn groups_share_a_name() {
             "- #10 A .1 (its VM is gone)\n~ #12 A .3 ttl=40\n= 3 group A .3 #12 ttl=40\n2 group: served\n3 group: served",
         ),
         (
+            "and it ends with them where none is left to carry it on",
+            "claim 2 group ::1\nrow #10 A .2 ttl=30\nrow #11 A .3
+             entry 2 group A .2 #10\nentry 3 name A .3 #11\nvm 3 frozen",
+            "- #10 A .2 (its address changed)\nlosses: 1\n2 group: waiting for 3\n3 name: frozen",
+        ),
+        (
             "and no name inherits from a group",
             "claim 2 name .2\nrow #10 A .1 ttl=30\nentry 1 group A .1 #10\nvm 1 gone",
             "- #10 A .1 (its VM is gone)\n+ A .2 ttl=60 for 2 name\n2 name: served",

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     ledger::Verdict,
-    model::{Entry, EntryPut, Kind, OwnedRow, RecordType, Ttl},
+    model::{Content, Entry, EntryPut, Kind, OwnedRow, RecordType, Ttl},
 };
 use std::collections::HashMap;
 
@@ -58,24 +58,30 @@ impl Ground<'_, '_, '_> {
             let Some((_, ours)) = self.bequest(&rtype).filter(|_| self.theirs(&rtype).is_none()) else {
                 continue;
             };
-            let added = out.inserts.iter().filter(|row| row.kind == Kind::Group && row.rtype == rtype);
-            let kind = |own: &Own<'_, '_>| match own.fate {
-                Fate::Serve(at) => self.column.wants[at].claim.kind,
-                _ => own.entry.kind,
-            };
-            let stands = |own: &&Own<'_, '_>| {
-                own.entry.rtype == rtype && kind(own) == Kind::Group && self.timed(own).is_some()
-            };
-            let standing = self.column.own.iter().filter(stands);
-            let heirs = added.map(|row| &row.content).chain(standing.clone().map(|own| &own.entry.content));
-            let Some(heir) = heirs.min().cloned() else { continue };
+            let Some(heir) = self.heir(&rtype, out) else { continue };
             let put = out.puts.iter_mut().find(|put| put.entry.rtype == rtype && put.entry.content == heir);
             if let Some(put) = put {
                 put.entry.ttl = ours;
-            } else if let Some(own) = standing.into_iter().find(|own| own.entry.content == heir) {
+            } else if let Some(own) =
+                self.column.own.iter().find(|own| own.says(&rtype, &heir) && self.timed(own).is_some())
+            {
                 out.puts.push(EntryPut { entry: Entry { ttl: ours, ..own.entry.clone() } });
             }
         }
+    }
+
+    /// Which of the group's rows that come or stay is to carry an operator's TTL on.
+    fn heir(&self, rtype: &RecordType, out: &Decision) -> Option<Content> {
+        let kind = |own: &Own<'_, '_>| match own.fate {
+            Fate::Serve(at) => self.column.wants[at].claim.kind,
+            _ => own.entry.kind,
+        };
+        let stands = |own: &&Own<'_, '_>| {
+            own.entry.rtype == *rtype && kind(own) == Kind::Group && self.timed(own).is_some()
+        };
+        let standing = self.column.own.iter().filter(stands).map(|own| &own.entry.content);
+        let added = out.inserts.iter().filter(|row| row.kind == Kind::Group && row.rtype == *rtype);
+        standing.chain(added.map(|row| &row.content)).min().cloned()
     }
 
     /// A row that stays and whose TTL is ours to say.
@@ -106,7 +112,11 @@ impl Ground<'_, '_, '_> {
         for own in &self.column.own {
             let Some(owned) = self.timed(own) else { continue };
             let rtype = &own.entry.rtype;
-            let ttl = *ttls.entry(rtype).or_insert_with(|| self.ttl(rtype));
+            // Where nothing of the group is left to carry it on, an operator's TTL ends with those that go.
+            let ends = || self.theirs(rtype).unwrap_or(self.column.settings.ttl);
+            let ttl = *ttls
+                .entry(rtype)
+                .or_insert_with(|| self.heir(rtype, out).map_or_else(ends, |_| self.ttl(rtype)));
             if owned.row().ttl == Some(ttl) {
                 continue;
             }

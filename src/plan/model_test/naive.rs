@@ -391,7 +391,21 @@ fn retime(bed: &Bed, lines: &[Line], home: ZoneId, forward: bool, group: Option<
         let others =
             after.rows.iter().filter(rrset).filter(|row| !row.disabled && !ours_to_time.contains(&row.id));
         let theirs = others.filter_map(|row| row.ttl).min();
-        let bequest = bequest(lines, home, &rtype, group).filter(|_| theirs.is_none());
+        // One of the group that are left is re-timed from now on; where none is, an operator's TTL ends with those
+        // that go.
+        let mine: Vec<Content> = after
+            .rows
+            .iter()
+            .filter(|row| rrset(row) && ours_to_time.contains(&row.id))
+            .map(|row| row.content.clone())
+            .collect();
+        let left = |entry: &Entry| {
+            *entry.owner == *"default"
+                && (entry.zone, &entry.rtype, entry.kind) == (home, &rtype, Kind::Group)
+                && mine.contains(&entry.content)
+        };
+        let heir = after.entries.iter().filter(|entry| left(entry)).map(|entry| entry.content.clone()).min();
+        let bequest = bequest(lines, home, &rtype, group).filter(|_| theirs.is_none() && heir.is_some());
         let ttl = theirs.or(bequest.map(|(ttl, _)| ttl)).unwrap_or(bed.settings.ttl);
         for row in &mut after.rows {
             let mine =
@@ -405,20 +419,9 @@ fn retime(bed: &Bed, lines: &[Line], home: ZoneId, forward: bool, group: Option<
                 entry.unwrap().ttl = ttl;
             }
         }
-        // One of those that are left is re-timed from now on.
-        let mine: Vec<Content> = after
-            .rows
-            .iter()
-            .filter(|row| rrset(row) && ours_to_time.contains(&row.id))
-            .map(|row| row.content.clone())
-            .collect();
-        let left = after.entries.iter_mut().filter(|entry| {
-            *entry.owner == *"default"
-                && (entry.zone, &entry.rtype, entry.kind) == (home, &rtype, Kind::Group)
-                && mine.contains(&entry.content)
-        });
-        if let (Some((_, ours)), Some(heir)) = (bequest, left.min_by_key(|entry| entry.content.clone())) {
-            heir.ttl = ours;
+        if let Some((_, ours)) = bequest {
+            let mut entries = after.entries.iter_mut();
+            entries.find(|entry| left(entry) && Some(&entry.content) == heir.as_ref()).unwrap().ttl = ours;
         }
     }
 }
