@@ -98,14 +98,15 @@ impl<A: Api, T: Tables> Engine<A, T> {
             | Note::Audited { listing: read }
             | Note::Failed { listing: read, .. }
                 if self.listings.last().is_none_or(|(seq, _)| *seq != read) => {}
-            Note::Listed { read, listing, lacking } => {
+            Note::Listed { read, listing, ended, lacking } => {
                 self.expect_heritage();
                 let mut ids = self.world.inventory.lacking(read);
                 ids.extend(self.world.orphans());
                 tracing::debug!(vms = listing.get().total, lacking = ids.len(), "listed");
                 self.listed = true;
                 let now = self.now();
-                self.resync.listed(now);
+                // A transaction that this note has waited for took none of the API's time.
+                self.resync.listed(now.minus(ended.elapsed()));
                 if let Some(resynced) = &mut self.resynced {
                     resynced.listed = now;
                 }

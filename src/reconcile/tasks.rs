@@ -14,6 +14,7 @@ use std::{collections::HashSet, sync::Arc, time::Instant};
 use tokio::{
     sync::{mpsc, oneshot},
     task::{AbortHandle, JoinSet},
+    time,
 };
 
 /// Look-ups a pass at most, beyond those that events ask for: absence that is not proved yet is held.
@@ -56,6 +57,8 @@ pub enum Note {
         read: ReadSeq,
         /// The proof.
         listing: Complete<VmListing>,
+        /// When the API had given it.
+        ended: time::Instant,
         /// For the VMs to look up.
         lacking: oneshot::Sender<Vec<VmId>>,
     },
@@ -277,6 +280,7 @@ async fn resync(
         // is looked up by id; what is new has its events, and the next resync.
         listing = list(client, notes, read).await?;
     }
+    let ended = time::Instant::now();
     phases.of("list").add_since(begun);
     // Last of what must be known before anything is settled: where the lease comes meanwhile, all begins anew.
     let begun = Instant::now();
@@ -284,7 +288,7 @@ async fn resync(
     phases.of("zones").add_since(begun);
     let _ = notes.send(Note::Deep(names)).await;
     let (lacking, wanted) = oneshot::channel();
-    let _ = notes.send(Note::Listed { read, listing, lacking }).await;
+    let _ = notes.send(Note::Listed { read, listing, ended, lacking }).await;
     let mut wanted = wanted.await.unwrap_or_default();
     wanted.truncate(LOOKUPS);
     let begun = Instant::now();
