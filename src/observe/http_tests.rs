@@ -213,7 +213,7 @@ fn answer(observed: &Observed, path: &str) -> (String, Duration) {
         None if path == "/status" => serde_json::to_string(&Status::read(observed, None, now)).unwrap(),
         None => render(&observed.metrics, &observed.board, true),
     };
-    (text, used() - began)
+    (text, used().saturating_sub(began))
 }
 
 #[tokio::test]

@@ -357,6 +357,7 @@ fn foreign_rows_come_first() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn groups_share_a_name() {
     check(&[
         (
