@@ -262,8 +262,9 @@ impl<A: Api, T: Tables> Engine<A, T> {
     /// The same, without its end.
     pub(super) async fn pass(&mut self, cancel: &CancellationToken) -> Result<(), EngineError> {
         while !cancel.is_cancelled() {
-            self.start_work();
             self.drain_notes().await?;
+            // What has just come is looked at while names are settled.
+            self.start_work();
             self.bind().await?;
             self.check_patience()?;
             self.read_approvals().await;

@@ -150,8 +150,8 @@ impl<A: Api, T: Tables> Engine<A, T> {
         if self.settings.aim != Aim::Serve {
             return Ok(());
         }
-        self.start_work();
         self.drain_notes().await?;
+        self.start_work();
         if self.may_settle() && self.names.most_urgent(self.now()) == Some(Priority::Live) {
             let failure = self.settle_failure.take();
             self.settle_some().await?;

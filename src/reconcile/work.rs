@@ -24,6 +24,8 @@ use tokio::time;
 /// Names of one reading. With the apexes above them they fit into one list of 500 (design 8), and with
 /// two addresses each into one transaction of 1000 rows.
 pub(super) const NAMES: usize = 480;
+/// Names of one reading while VMs are looked at, whose names come in a moment and go first.
+const SHORT: usize = 64;
 /// How many times as many names a one-shot pass settles in one go: there are no events to wait for them.
 const LOADS: usize = 8;
 /// Look-ups in flight; each asks about up to [`IDS`] VMs.
@@ -87,8 +89,13 @@ impl<A: Api, T: Tables> Engine<A, T> {
         let now = self.now();
         // While one load is written the next one is prepared. A controller that serves takes one at a time: what
         // it put back for an event's sake would come later each time.
-        let loads = if self.settings.aim == Aim::Converge { LOADS } else { 1 };
-        let taken = self.names.take(now, loads * NAMES);
+        let waited_for = self.tasks.looks > 0 && self.names.most_urgent(now) != Some(Priority::Live);
+        let most = match self.settings.aim {
+            Aim::Converge => LOADS * NAMES,
+            Aim::Serve if waited_for => SHORT,
+            _ => NAMES,
+        };
+        let taken = self.names.take(now, most);
         if taken.is_empty() {
             return Ok(false);
         }
