@@ -5,8 +5,8 @@ use super::support::{ACCOUNT, EVENTS_ONLY, LIMIT, example, serve_events};
 use std::time::Duration;
 use testbed::{Lab, VmSpec, poll};
 
-/// The round trips since a mark, without those of timers: the lease's, the readings of zones, and what a
-/// connection costs that one of them makes.
+/// The round trips since a mark, without those of timers and resyncs: the lease's, the readings of zones, the
+/// audit, and what a connection costs that one of them makes.
 async fn trips(lab: &Lab, mark: &str) -> Vec<(String, String)> {
     let mut trips = lab.db.round_trips_since(mark).await.expect("the general log");
     let timer = [
@@ -15,6 +15,8 @@ async fn trips(lab: &Lab, mark: &str) -> Vec<(String, String)> {
         "FROM cs_powerdns_approval",
         "STRAIGHT_JOIN records",
         "FROM cs_powerdns_zone",
+        "LEFT JOIN records r",
+        "FROM cs_powerdns_history h",
         "SET SESSION",
         "SELECT @@",
     ];
