@@ -23,9 +23,9 @@ pub async fn measure(size: &Size) -> Result<()> {
     let process = listen(&mut lab, &[SETTINGS, &[("RESYNC_INTERVAL", "1h")]].concat()).await?;
     // What the start has left to do.
     sleep(Duration::from_secs(2)).await;
-    let statements = metric(&process, "cs_powerdns_sql_statements_total").await?;
+    let trips = metric(&process, "cs_powerdns_sql_round_trips_total").await?;
     let idle = events(&lab, &process, &vms[..size.events.min(vms.len())], "idle").await?;
-    let statements = metric(&process, "cs_powerdns_sql_statements_total").await? - statements;
+    let trips = metric(&process, "cs_powerdns_sql_round_trips_total").await? - trips;
     end(process).await?;
     let Taken { mut ours, mut bare } = idle;
     for percent in [50, 99] {
@@ -33,8 +33,8 @@ pub async fn measure(size: &Size) -> Result<()> {
         let aim = if percent == 50 { "+ 10 ms" } else { "+ 50 ms" };
         line(&format!("one event, idle, p{percent}"), ours, "one API answer and one COMMIT", bare, aim);
     }
-    let each = statements / u64::try_from(size.events.min(vms.len()))?.max(1);
-    lone("  SQL statements an event", &each.to_string(), "at most 12");
+    let each = trips / u64::try_from(size.events.min(vms.len()))?.max(1);
+    lone("  SQL round trips an event", &each.to_string(), "at most 12");
 
     // An audit follows the other; what it reads, it reads beside the events.
     let settings = [SETTINGS, &[("RESYNC_INTERVAL", "1s"), ("RESYNC_MIN_INTERVAL", "1s")]].concat();
