@@ -8,25 +8,32 @@ use super::{
 use crate::model::{Ending, Entry, EntryPut, HeldSet, RecordId};
 use mysql_async::Value;
 
+/// How many columns the primary key has with the owner id.
+const KEY: usize = 5;
+
+/// Name, type, content, zone id, owner id.
+fn key_of(entry: &Entry) -> [Value; KEY] {
+    [
+        text(entry.name.as_str()),
+        text(entry.rtype.as_str()),
+        text(&entry.content.to_string()),
+        entry.zone.into(),
+        text(&entry.owner),
+    ]
+}
+
 /// The primary key and the owner id, with the name beside them for the range.
 fn key<'a>(entries: impl Iterator<Item = &'a Entry>) -> (String, Vec<Value>) {
-    const WIDTH: usize = 5;
     let mut names = Vec::new();
     let mut values = Vec::new();
     for entry in entries {
         names.push(text(entry.name.as_str()));
-        values.extend([
-            text(entry.name.as_str()),
-            text(entry.rtype.as_str()),
-            text(&entry.content.to_string()),
-            entry.zone.into(),
-            text(&entry.owner),
-        ]);
+        values.extend(key_of(entry));
     }
     let n = names.len();
     names.extend(values);
     let columns = "(name, type, content, zone_id, owner_id)";
-    (format!("name IN ({}) AND {columns} IN ({})", marks(n), tuples(n, WIDTH)), names)
+    (format!("name IN ({}) AND {columns} IN ({})", marks(n), tuples(n, KEY)), names)
 }
 
 /// Ends entries and remembers why. Each must stand and be of the owner id that it was read with.
@@ -88,12 +95,8 @@ fn write(entries: &[(&Entry, RecordId)], update: bool) -> Option<Statement> {
     let end = if update { format!(" ON DUPLICATE KEY UPDATE {}", columns.join(", ")) } else { String::new() };
     let mut values = Vec::with_capacity(entries.len() * 12);
     for (entry, id) in entries {
+        values.extend(key_of(entry));
         values.extend([
-            text(entry.name.as_str()),
-            text(entry.rtype.as_str()),
-            text(&entry.content.to_string()),
-            entry.zone.into(),
-            text(&entry.owner),
             entry.ttl.0.into(),
             (*id).into(),
             text(&entry.vm.to_string()),

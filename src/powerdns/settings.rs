@@ -93,7 +93,6 @@ impl Settings {
             .tcp_keepalive(Some(Duration::from_secs(10)))
             // An UPDATE that sets what already stands has still met its guard.
             .client_found_rows(true)
-            .stmt_cache_size(100)
             .ssl_opts(if tls { self.ssl() } else { None })
             // Run last to first.
             .setup(vec!["SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", SETUP])

@@ -1,5 +1,5 @@
-//! Statements with their values in them. None is prepared: that would cost a round trip for each list that is
-//! as long as none before, and a prepared statement goes to the server alone.
+//! Statements with their values in them. But for the audit's, none is prepared: that would cost a round trip for
+//! each list that is as long as none before, and a prepared statement goes to the server alone.
 
 use mysql_async::Value;
 use std::fmt::Write as _;
