@@ -21,9 +21,13 @@ impl<A: Api, T: Tables> Engine<A, T> {
             Arrival::Assigned
                 if !std::mem::replace(&mut self.assigned, true) && !self.resync.is_running() =>
             {
+                tracing::info!("Kafka partitions are assigned: reads everything once more, now");
                 self.resync.begin_anew();
             }
-            Arrival::Assigned => self.resync.request(now),
+            Arrival::Assigned => {
+                tracing::info!("Kafka partitions are assigned: a resync follows");
+                self.resync.request(now);
+            }
             Arrival::Marks(marks) => {
                 for mark in marks.clone() {
                     self.take_mark(mark, came);
