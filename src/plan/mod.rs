@@ -42,6 +42,10 @@ mod model_test;
 #[cfg(test)]
 mod property_test;
 #[cfg(test)]
+mod scope_test;
+#[cfg(test)]
+mod share_test;
+#[cfg(test)]
 mod verdict_table_test;
 
 pub use adopt::{Adoption, Fortune, Take, Told, adopt};

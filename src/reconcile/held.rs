@@ -1,9 +1,10 @@
 //! What is held: weighed against the budget, stored under a hash, let through once it is approved.
 
 use super::{
-    engine::{AGAIN, Aim, Engine, proofs_are_had},
+    engine::{AGAIN, Aim, Engine},
     error::EngineError,
     servers::{Api, Reads, Tables, Writes},
+    turns::proofs_are_had,
     work::NAMES,
 };
 use crate::{

@@ -33,6 +33,7 @@ mod cloud;
 mod histories;
 mod naive;
 mod promises;
+mod server;
 mod stage;
 mod tables;
 mod text;

@@ -5,8 +5,8 @@ use super::{
     cloud::{ApiModel, Cloud},
     naive::{self, Wanted},
     promises::Losses,
+    server::TablesModel,
     tables::{Lock, State},
-    transaction::TablesModel,
 };
 use crate::{
     desired,
