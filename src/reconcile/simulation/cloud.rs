@@ -2,7 +2,8 @@
 //! moment it is asked, however late the answer arrives.
 
 use super::{
-    stage::{Point, Stage, Weather},
+    scene::{Point, Weather},
+    stage::Stage,
     text::{address, name},
 };
 use crate::{

@@ -33,6 +33,7 @@ mod cloud;
 mod histories;
 mod naive;
 mod promises;
+mod scene;
 mod server;
 mod stage;
 mod tables;
@@ -43,7 +44,8 @@ use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
-use stage::{Happened, Stage};
+use scene::Happened;
+use stage::Stage;
 use std::time::Duration;
 use tokio::time::sleep;
 

@@ -3,7 +3,7 @@
 
 use super::{
     cloud::{Cloud, Guest, account_id},
-    stage::{APART, Scene},
+    scene::{APART, Scene},
     tables::State,
     text::name,
 };

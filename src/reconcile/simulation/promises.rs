@@ -3,7 +3,7 @@
 
 use super::{
     naive::{self, Line, Verdict, Wanted},
-    stage::Scene,
+    scene::Scene,
     tables::State,
     transaction::Change,
 };

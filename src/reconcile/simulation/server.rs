@@ -3,7 +3,8 @@
 
 use super::{
     cloud::CLOUD,
-    stage::{Point, Stage, Weather},
+    scene::{Point, Weather},
+    stage::Stage,
     tables::State,
     transaction::{Open, entries_of, fair, refused, rows_of},
 };

@@ -2,7 +2,8 @@
 
 use super::{
     promises,
-    stage::{Point, Scene, Stage, Weather},
+    scene::{Point, Scene, Weather},
+    stage::Stage,
     tables::{Key, Lock, State, key},
 };
 use crate::{
