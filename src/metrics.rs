@@ -258,16 +258,44 @@ impl Default for Passes {
 
 /// An error with its causes on one line, for logs and status: Display leaves the source out.
 pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let words = cause.to_string();
-        // Some crates' Display has the source inside.
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
+    causes(error).join(": ")
+}
+
+/// What an error and its causes say, the outermost first, nothing of it twice: some crates' Display has the
+/// source inside, and some wrap an error in one that says the same (`Input/output error: Input/output error:
+/// connection closed`).
+pub fn causes(error: &dyn std::error::Error) -> Vec<String> {
+    let mut said: Vec<String> = Vec::new();
+    for error in std::iter::successors(Some(error), |error| error.source()) {
+        let text = error.to_string();
+        let mut parts: Vec<&str> = text.split(": ").collect();
+        parts.dedup();
+        let words = parts.join(": ");
+        if !said.iter().any(|outer| outer.contains(&words)) {
+            said.push(words);
         }
-        source = cause.source();
     }
-    text
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("Input/output error: {0}")]
+    struct Wrapped<E: std::error::Error + 'static>(#[source] E);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot connect")]
+    struct Connect(#[source] Wrapped<Wrapped<io::Error>>);
+
+    #[test]
+    fn an_error_that_is_wrapped_in_its_like_is_told_once() {
+        let error = Connect(Wrapped(Wrapped(io::Error::other("connection closed"))));
+        assert_eq!(chain(&error), "cannot connect: Input/output error: connection closed");
+        let causes = causes(&error);
+        assert_eq!(causes, ["cannot connect", "Input/output error: connection closed"]);
+    }
 }

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     cloudstack::ApiError,
     config::{Config, LogFormat, Logging, near_misses},
+    metrics::causes,
     powerdns::DbError,
 };
 use anstream::{AutoStream, ColorChoice};
@@ -105,16 +106,7 @@ fn start_log(logging: &Logging, progress: &Progress) {
 
 /// The error and its causes, a line each, and what to do.
 fn chain(error: &anyhow::Error) -> String {
-    let mut text = format!("error: {error}\n");
-    for cause in error.chain().skip(1) {
-        let words = cause.to_string();
-        // Some crates' Display has the source inside.
-        if !text.contains(&words) {
-            text.push_str("caused by: ");
-            text.push_str(&words);
-            text.push('\n');
-        }
-    }
+    let mut text = format!("error: {}\n", causes(error.as_ref()).join("\ncaused by: "));
     for remedy in error.chain().filter_map(remedy) {
         text.push_str("-> ");
         text.push_str(&remedy);

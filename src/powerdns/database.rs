@@ -4,7 +4,7 @@ use super::{
     DbError, Flusher, Lease, Reader, Settings, Standing, Writer, session::Session, session::Sessions,
 };
 use crate::{
-    metrics::Metrics,
+    metrics::{Metrics, chain},
     model::{Batch, Zones},
 };
 use std::{
@@ -110,9 +110,9 @@ impl Database {
         let sql = "DELETE FROM cs_powerdns_history WHERE at < UTC_TIMESTAMP() - INTERVAL 7 DAY LIMIT 10000";
         let done = session.run("pruning the history", sql, &[]).await;
         if let Err(error @ DbError::Denied { .. }) = &done {
-            tracing::warn!(error = error as &dyn std::error::Error, "the history grows for ever");
+            tracing::warn!(error = %chain(error), "the history grows for ever");
         } else if let Err(error) = done {
-            tracing::debug!(error = &error as &dyn std::error::Error, "history not pruned");
+            tracing::debug!(error = %chain(&error), "history not pruned");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The lease: who writes for this owner id, by the database's clock alone.
 
 use super::{Database, DbError, decode::Cells, schema::VERSION, session::Session, sql::text};
+use crate::metrics::chain;
 use mysql_async::Value;
 use std::time::Duration;
 
@@ -158,10 +159,7 @@ impl Database {
             Err(error) => Err(error),
         };
         if let Err(error) = done {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "lease not released: the next holder waits until it has expired"
-            );
+            tracing::warn!(error = %chain(&error), "lease not released: the next holder waits until it has expired");
         }
     }
 
