@@ -167,3 +167,28 @@ fn alerts_and_dashboard_name_metrics_that_exist() {
         }
     }
 }
+
+/// Families that no panel has, on purpose: settings, what only alerts compare with, and what another panel says.
+const NOT_ON_THE_DASHBOARD: [&str; 6] = [
+    "cs_powerdns_held_sets",
+    "cs_powerdns_left_behind_total",
+    "cs_powerdns_resync_interval_seconds",
+    "cs_powerdns_trigger_enabled",
+    "cs_powerdns_trigger_lag_timestamp_seconds",
+    "cs_powerdns_trigger_last_message_timestamp_seconds",
+];
+
+#[test]
+fn the_dashboard_has_every_metric() {
+    let (_, families) = parse(&render(&Metrics::default(), &board(), true));
+    let shown = names_in(include_str!("../../deploy/dashboard.json"));
+    let on_a_panel =
+        |family: &str| shown.iter().any(|name| name == family || name.starts_with(&format!("{family}_")));
+    let missing: BTreeSet<&str> =
+        families.keys().map(String::as_str).filter(|family| !on_a_panel(family)).collect();
+    let meant = BTreeSet::from(NOT_ON_THE_DASHBOARD);
+    assert_eq!(
+        missing, meant,
+        "metrics that deploy/dashboard.json lacks (left), and those that it may lack (right)"
+    );
+}
