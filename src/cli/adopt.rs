@@ -4,6 +4,7 @@ use super::{AdoptArgs, Exit, Progress, services};
 use crate::{
     config::Config,
     desired::shown,
+    model::counted,
     plan::Fortune,
     reconcile::{AdoptSettings, Adopted, Aim},
     supervise,
@@ -17,7 +18,7 @@ pub async fn adopt(config: &Config, args: &AdoptArgs, progress: &Progress) -> Re
     if let Some(from) = &args.from_owner {
         let entries = supervise::take_from_owner(&config.powerdns_settings(), from, args.dry_run).await?;
         let word = if args.dry_run { "would take" } else { "took" };
-        writeln!(stdout().lock(), "{word} {entries} entries of owner id `{from}`")?;
+        writeln!(stdout().lock(), "{word} {} of owner id `{from}`", counted(entries, "entry"))?;
         changes = entries > 0;
     }
     let mut known = true;
@@ -54,9 +55,9 @@ fn print(out: &mut impl Write, adopted: &Adopted, dry_run: bool) -> std::io::Res
         writeln!(out, "{word}: {name} {rtype} {content}  ({})", told.why)?;
     }
     let count = |fortune| adopted.counts.get(&fortune).copied().unwrap_or_default();
-    let counted: u64 = adopted.counts.values().sum();
-    if counted > adopted.lines.len() as u64 {
-        writeln!(out, "... and {} more", counted - adopted.lines.len() as u64)?;
+    let all: u64 = adopted.counts.values().sum();
+    if all > adopted.lines.len() as u64 {
+        writeln!(out, "... and {} more", all - adopted.lines.len() as u64)?;
     }
     if adopted.unreadable > 0 {
         writeln!(out, "lines of cs_mapping that cannot be read: {}", adopted.unreadable)?;
@@ -66,13 +67,13 @@ fn print(out: &mut impl Write, adopted: &Adopted, dry_run: bool) -> std::io::Res
     }
     writeln!(
         out,
-        "{}{} taken, {} duplicates removed, {} replaced, {} added, {} holds ended, {} left",
+        "{}{} taken, {} removed, {} replaced, {} added, {} ended, {} left",
         if dry_run { "would be: " } else { "" },
         count(Fortune::Taken),
-        count(Fortune::Duplicate),
+        counted(count(Fortune::Duplicate), "duplicate"),
         count(Fortune::Replaced),
         count(Fortune::Added),
-        count(Fortune::Freed),
+        counted(count(Fortune::Freed), "hold"),
         count(Fortune::Left),
     )
 }

@@ -4,7 +4,7 @@ use super::{ApproveArgs, Exit, Progress, services};
 use crate::{
     config::Config,
     metrics::Metrics,
-    model::HeldSet,
+    model::{HeldSet, counted},
     plan::held_line,
     powerdns::{Database, Reader},
     reconcile::{Aim, patiently},
@@ -44,14 +44,15 @@ pub async fn approve(config: &Config, args: &ApproveArgs, progress: &Progress) -
     let without_records: Vec<HeldSet> =
         wanted.iter().filter(|set| !found.iter().any(|one| one.set == **set)).copied().collect();
     for Found { set, records, stored } in found {
+        let records = counted(records, "record");
         if args.dry_run {
             let word = if before.contains(&set) { "is approved already" } else { "would be approved" };
-            writeln!(out, "held set {set} of {records} records {word}")?;
+            writeln!(out, "held set {set} of {records} {word}")?;
             waits |= !before.contains(&set);
             continue;
         }
         writer.approve(set).await.with_context(|| format!("cannot approve {set}"))?;
-        writeln!(out, "approved: {records} records of held set {set}")?;
+        writeln!(out, "approved: {records} of held set {set}")?;
         if stored {
             writeln!(
                 out,

@@ -1,7 +1,7 @@
 //! How far a one-shot pass has come: a line that moves on a terminal, elsewhere a line of the log now and then.
 //! Both go to standard error.
 
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, model::counted};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
     fmt,
@@ -99,17 +99,19 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reads { vms, requests } => {
-                write!(f, "reads CloudStack and the database: {vms} VMs, {requests} requests so far")
+                let (vms, requests) = (counted(*vms, "VM"), counted(*requests, "request"));
+                write!(f, "reads CloudStack and the database: {vms}, {requests} so far")
             }
-            Self::Settles { done, total, rows: 0 } => write!(f, "decides: {done} of {total} names"),
+            Self::Settles { done, total, rows: 0 } => {
+                write!(f, "decides: {done} of {}", counted(*total, "name"))
+            }
             Self::Settles { done, total, rows } => {
-                write!(f, "writes: {done} of {total} names, {rows} rows so far")
+                let (total, rows) = (counted(*total, "name"), counted(*rows, "row"));
+                write!(f, "writes: {done} of {total}, {rows} so far")
             }
             Self::Proves { vms } => {
-                write!(
-                    f,
-                    "has read {vms} VMs: where one is missing, reads once more after RESYNC_MIN_INTERVAL"
-                )
+                let vms = counted(*vms, "VM");
+                write!(f, "has read {vms}: where one is missing, reads once more after RESYNC_MIN_INTERVAL")
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::{Exit, PurgeArgs, show::show};
 use crate::{
     config::Config,
-    model::Entry,
+    model::{Entry, counted},
     reconcile::{Aim, PurgeSettings},
     supervise,
 };
@@ -28,12 +28,13 @@ pub async fn purge(config: &Config, args: &PurgeArgs) -> Result<Exit> {
     }
     list(&mut out, "rows that an operator has edited stay, and are his from now on", &purged.left)?;
     list(&mut out, "rows that may not be touched stay, with their entries", &purged.kept)?;
-    let (rows, entries, zones) = (purged.rows, purged.entries, purged.zones.len());
+    let (rows, zones) = (counted(purged.rows, "row"), counted(purged.zones.len(), "zone"));
+    let entries = counted(purged.entries, "entry");
     if args.dry_run {
-        writeln!(out, "would delete {rows} rows in {zones} zones and end {entries} entries")?;
-        return Ok(if entries > 0 { Exit::ChangesWait } else { Exit::Done });
+        writeln!(out, "would delete {rows} in {zones} and end {entries}")?;
+        return Ok(if purged.entries > 0 { Exit::ChangesWait } else { Exit::Done });
     }
-    writeln!(out, "deleted {rows} rows in {zones} zones and ended {entries} entries")?;
+    writeln!(out, "deleted {rows} in {zones} and ended {entries}")?;
     Ok(Exit::Done)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Every text in it has been made fit for an operator's eyes: what tenants chose has no control characters.
 
-use super::VmId;
+use super::{VmId, counted};
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::IpAddr, str::FromStr};
 
@@ -285,13 +285,13 @@ impl fmt::Display for Explanation {
             write!(f, "\n\n{vm}")?;
         }
         if self.vms_total > self.vms.len() {
-            write!(f, "\n\nand {} more VMs", self.vms_total - self.vms.len())?;
+            write!(f, "\n\nand {}", counted(self.vms_total - self.vms.len(), "more VM"))?;
         }
         for name in &self.names {
             write!(f, "\n\n{name}")?;
         }
         if self.names_total > self.names.len() {
-            write!(f, "\n\nand {} more names", self.names_total - self.names.len())?;
+            write!(f, "\n\nand {}", counted(self.names_total - self.names.len(), "more name"))?;
         }
         Ok(())
     }

@@ -61,10 +61,11 @@ impl fmt::Display for Finding {
     }
 }
 
-/// A number and what it counts: `1 name`, `2 names`.
+/// A number and what it counts: `1 name`, `2 names`, `2 entries`.
 pub fn counted(n: impl TryInto<u64>, noun: &str) -> String {
-    match n.try_into().unwrap_or(u64::MAX) {
-        1 => format!("1 {noun}"),
-        n => format!("{n} {noun}s"),
+    match (n.try_into().unwrap_or(u64::MAX), noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (n, Some(stem)) => format!("{n} {stem}ies"),
+        (n, None) => format!("{n} {noun}s"),
     }
 }

@@ -4,6 +4,7 @@
 //! The crate sd-notify (0.5) takes an abstract socket's name for a path, and blocks where nobody reads.
 
 use super::{Observed, Pulse, Verdict, alive, health::role_text, ready};
+use crate::model::counted;
 use std::{
     ffi::OsString,
     fmt::Write as _,
@@ -117,7 +118,7 @@ fn status(pulse: &Pulse, ready: &Verdict) -> String {
     let not = if ready.ok { "" } else { "not " };
     let mut text = format!("{}; {not}ready: {}", role_text(&pulse.role), ready.why);
     if pulse.held.records() > 0 {
-        let _ = write!(text, "; held: {} records", pulse.held.records());
+        let _ = write!(text, "; held: {}", counted(pulse.held.records(), "record"));
     }
     // A line is a statement of the protocol: what a server has said must not make one.
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(STATUS).collect()

@@ -3,7 +3,7 @@
 use super::remedy::zone_remedy;
 use crate::{
     desired::shown,
-    model::{NameStory, OwnerName, Rejection, Step, Unwritable, VmId, VmStory},
+    model::{NameStory, OwnerName, Rejection, Step, Unwritable, VmId, VmStory, counted},
 };
 use std::collections::BTreeSet;
 
@@ -75,7 +75,7 @@ pub fn in_short(
     let mut lines: Vec<String> =
         story.claims.iter().take(ANSWERED).map(|claim| format!("{name} is {claim}")).collect();
     if let Some(more @ 1..) = story.claims_total.checked_sub(ANSWERED) {
-        lines.push(format!("{name}: and {more} more claims"));
+        lines.push(format!("{name}: and {}", counted(more, "more claim")));
     }
     if lines.is_empty() {
         let refused = refused.iter().take(ANSWERED);

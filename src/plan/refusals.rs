@@ -2,7 +2,7 @@
 //! that are none. Tenants choose most of it, so what is listed is bounded, and all of it is counted.
 
 use super::state::Decision;
-use crate::model::{Kind, Outcome, OwnerName, Rejection, VmId, Zones};
+use crate::model::{Kind, Outcome, OwnerName, Rejection, VmId, Zones, counted};
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
@@ -124,7 +124,7 @@ impl fmt::Display for Refusals {
         }
         match causes.len().saturating_sub(SHOWN) {
             0 => Ok(()),
-            more => write!(f, "\n  and by {more} more zones and reasons: `plan --json` has them"),
+            more => write!(f, "\n  and by {}: `plan --json` has all", counted(more, "more cause")),
         }
     }
 }
@@ -198,7 +198,7 @@ mod tests {
         let text = refusals.to_string();
         assert_eq!(text.lines().count(), 22);
         assert!(text.starts_with("claims that are not written: 3000\n"), "{text}");
-        assert!(text.ends_with("and by 10 more zones and reasons: `plan --json` has them"), "{text}");
+        assert!(text.ends_with("and by 10 more causes: `plan --json` has all"), "{text}");
         let causes = refusals.by_cause();
         assert!(causes.iter().all(|(_, refused)| refused.claims == 100 && refused.first.len() == KEPT));
     }

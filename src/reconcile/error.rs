@@ -1,6 +1,6 @@
 //! Why the engine ends without being told to.
 
-use crate::{cloudstack::ApiError, powerdns::DbError};
+use crate::{cloudstack::ApiError, model::counted, powerdns::DbError};
 
 /// An error that ends a run.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +30,7 @@ pub enum EngineError {
     #[error("cannot read from or write to the PowerDNS database")]
     Db(#[source] DbError),
     /// A one-shot verb could not write some names.
-    #[error("{0} names could not be settled; the log says why")]
+    #[error("{} could not be settled; the log says why", counted(*.0, "name"))]
     Unsettled(usize),
     /// There is no table of the older service.
     #[error(

@@ -1,6 +1,9 @@
 //! What the verbs that write beside or instead of a controller have in common.
 
-use crate::powerdns::{DbError, WriteError};
+use crate::{
+    model::counted,
+    powerdns::{DbError, WriteError},
+};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
@@ -50,7 +53,7 @@ pub enum VerbError {
         ours: String,
     },
     /// Entries that could not be taken.
-    #[error("{moved} entries were taken, then no more; the same again goes on from there")]
+    #[error("{} taken, then no more; the same again goes on from there", counted(*moved, "entry"))]
     Handover {
         /// How many were.
         moved: u64,
@@ -59,7 +62,7 @@ pub enum VerbError {
         source: WriteError,
     },
     /// A name that could not be written.
-    #[error("cannot write {name}, and {others} names besides")]
+    #[error("cannot write {name}{}", besides(*others))]
     Write {
         /// One of them.
         name: String,
@@ -69,6 +72,10 @@ pub enum VerbError {
         #[source]
         source: WriteError,
     },
+}
+
+fn besides(others: usize) -> String {
+    if others == 0 { String::new() } else { format!(", and {} besides", counted(others, "name")) }
 }
 
 /// How long a one-shot verb waits for a database that is down (design 12).

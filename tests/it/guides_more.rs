@@ -132,7 +132,7 @@ async fn tenants_are_fenced_as_their_guide_says() {
     assert!(useless.contains("acme.example@ROOT/acme"), "{useless}");
     let purged = guide.shell("cs-powerdns purge --zone acme.example", 0).await;
     answers(&lab, "a.acme.example", "A", &[]).await;
-    assert!(purged.starts_with("deleted 1 rows in 1 zones"), "{purged}");
+    assert!(purged.starts_with("deleted 1 row in 1 zone"), "{purged}");
     guide.ends();
 }
 

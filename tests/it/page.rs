@@ -158,7 +158,7 @@ async fn an_operator_sees_finds_and_understands_a_conflict_in_a_browser() {
         &browser,
         &[
             "ready holder, epoch",
-            "2 records are held",
+            "The loss of 2 records is held",
             &approve,
             "www.domain.com",
             "foreign: A 203.0.113.1",

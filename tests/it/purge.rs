@@ -146,7 +146,7 @@ async fn one_zone_is_purged_alone_and_what_may_not_be_written_stays_with_its_ent
         "{}",
         output.stdout
     );
-    assert!(output.stdout.ends_with("deleted 1 rows in 1 zones and ended 1 entries\n"), "{}", output.stdout);
+    assert!(output.stdout.ends_with("deleted 1 row in 1 zone and ended 1 entry\n"), "{}", output.stdout);
     assert_eq!(entries(&lab).await, 2);
     lab.db.exec("UPDATE domains SET type = 'NATIVE' WHERE name = 'cloud.example'").await.unwrap();
 

@@ -4,7 +4,10 @@ use super::{
     html::{Escaped, about},
     plot::{plot, seconds},
 };
-use crate::observe::{Head, Observed, Pass, Span, Spans};
+use crate::{
+    model::counted,
+    observe::{Head, Observed, Pass, Span, Spans},
+};
 use std::{
     fmt::{self, Write as _},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -34,9 +37,9 @@ pub(super) fn state(html: &mut String, head: &Head) -> fmt::Result {
     for failing in &head.failing {
         write!(
             html,
-            "<p class=\"alarm\"><b>{}</b> has failed {} times in {}: {}</p>",
+            "<p class=\"alarm\"><b>{}</b> has failed {} in {}: {}</p>",
             failing.pass,
-            failing.times,
+            counted(failing.times, "time"),
             about(failing.seconds),
             Escaped(&failing.error)
         )?;
@@ -45,29 +48,29 @@ pub(super) fn state(html: &mut String, head: &Head) -> fmt::Result {
         if let Some(trouble) = &server.trouble {
             write!(
                 html,
-                "<p class=\"alarm\">PowerDNS at {} is not told of changes, its caches may be old: {} ({} of {} requests have failed)</p>",
+                "<p class=\"alarm\">PowerDNS at {} is not told of changes, its caches may be old: {} ({} of {} failed)</p>",
                 Escaped(&server.url),
                 Escaped(trouble),
                 server.errors,
-                server.requests
+                counted(server.requests, "request")
             )?;
         }
     }
     for set in &head.held_sets {
         write!(
             html,
-            "<p class=\"alarm\">{} records are held: nobody announced that they go. If they shall: \
-             <code>cs-powerdns approve {}</code> <a href=\"./?list=held\">which they are</a></p>",
-            set.records,
+            "<p class=\"alarm\">The loss of {} is held: nobody announced it. If it is meant: \
+             <code>cs-powerdns approve {}</code> <a href=\"./?list=held\">what would go</a></p>",
+            counted(set.records, "record"),
             Escaped(&set.hash)
         )?;
     }
     if head.unadopted > 0 {
         write!(
             html,
-            "<p class=\"note\">{} rows of the older service were not taken over at the last start: \
-             <code>cs-powerdns adopt --from-cs-mapping --dry-run</code> shows them.</p>",
-            head.unadopted
+            "<p class=\"note\">Not taken over at the last start: {} of the older service. \
+             <code>cs-powerdns adopt --from-cs-mapping --dry-run</code> shows more.</p>",
+            counted(head.unadopted, "row")
         )?;
     }
     Ok(())
