@@ -63,7 +63,8 @@
 //! deploy/check.sh, which builds and tries image and package.
 //! For people: how a plan reads, `plan_verb`; what a newcomer gets wrong and is told, `newcomer`; that README and
 //! guides name files, commands and variables that there are, `guides`; that a stranger who types what a guide says
-//! gets what it promises, `guides_first`, `guides_more`, `guides_told`; what compose.yaml starts, `compose`.
+//! gets what it promises, `guides_first`, `guides_more`, `guides_servers`, `guides_told`; what compose.yaml starts,
+//! `compose`.
 //!
 //! Against tenants and strangers: `abuse`, what tenants could write, a line each; `secrets`, keys in no output;
 //! `tls`, whose certificates are taken; `http`, slow and many clients; and properties of every room that reads

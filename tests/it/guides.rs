@@ -1,7 +1,7 @@
 //! README and guides: links lead somewhere, commands are commands, variables are variables.
 
 use clap::{CommandFactory as _, Parser as _};
-use cs_powerdns::{cli::Cli, config::VARIABLES};
+use cs_powerdns::{cli::Cli, config::VARIABLES, plan::Fortune};
 use std::{
     collections::BTreeSet,
     fs,
@@ -65,6 +65,15 @@ fn the_guide_says_what_to_do_at_each_alert_and_at_no_other() {
     let alerts = names("deploy/alerts.yml");
     assert!(alerts.len() > 20, "{alerts:?}");
     assert_eq!(names("deploy/guides/alerts.md"), alerts, "the guide (left) and the alerts");
+}
+
+#[test]
+fn the_guide_to_adopting_has_each_word_that_the_verb_prints() {
+    use Fortune::{Added, Duplicate, Freed, Left, Replaced, Taken};
+    let guide = fs::read_to_string(root().join("deploy/guides/adopting.md")).expect("text");
+    for fortune in [Taken, Duplicate, Replaced, Added, Freed, Left] {
+        assert!(guide.contains(&format!("`{}`", fortune.word())), "adopting.md lacks `{}`", fortune.word());
+    }
 }
 
 /// The commands of this program that a page shows, in lines of code and in quotes.

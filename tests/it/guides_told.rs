@@ -1,10 +1,10 @@
-//! Guides that show what the program prints, or promise what becomes of records: asking, Cloudflare, CloudStack's
-//! own framework.
+//! Guides that show what the program prints, or promise what becomes of records: asking, alerts, Cloudflare,
+//! CloudStack's own framework.
 
 use super::{
     guide_support::Guide,
     rules_support::{tenant, zones},
-    support::{ACCOUNT, answers, example, once, sync, vm},
+    support::{ACCOUNT, answers, example, once, readiness, serve, sync, vm},
 };
 use testbed::{Lab, VmSpec};
 
@@ -80,13 +80,13 @@ async fn check_prints_the_lines_that_its_guide_shows() {
 #[tokio::test]
 async fn a_group_is_an_origin_as_the_guide_for_cloudflare_says() {
     let lab = Lab::new("guide_cloudflare").await;
-    zones(&lab, &[ZONE]).await;
+    zones(&lab, &[ZONE, "example.com"]).await;
     let world = lab.world();
     let domain = world.add_domain("acme", &world.root(), Some(ZONE));
     world.add_account_as(ACCOUNT, &domain, "ops", None);
     let member = |name, v4| world.create_vm(VmSpec::new(name, ACCOUNT).group("www").v4(v4));
     let first = member("web1", "198.51.100.1");
-    member("web2", "198.51.100.2");
+    let second = member("web2", "198.51.100.2");
     member("web3", "192.0.2.3");
     let group = "www-edd2ab05.cloud.example.org";
     let mut guide = Guide::open(&lab, "cloudflare").await;
@@ -95,6 +95,11 @@ async fn a_group_is_an_origin_as_the_guide_for_cloudflare_says() {
     guide.sets("DNS_ADDRESSES");
     guide.shell("cs-powerdns sync", 0).await;
     answers(&lab, group, "A", &["198.51.100.1", "198.51.100.2"]).await;
+    // What Cloudflare is told to do: a CNAME, whose target is asked for.
+    lab.db.insert("example.com", "www.example.com", "CNAME", group, 300).await.unwrap();
+    answers(&lab, "www.example.com", "CNAME", &[&format!("{group}.")]).await;
+    answers(&lab, "www.example.com", "A", &["198.51.100.1", "198.51.100.2"]).await;
+    assert_eq!(lab.dns().await.dig_ttl(group, "A").unwrap(), [60, 60]);
     world.set_state(&first, "Stopped");
     guide.shell("cs-powerdns sync", 0).await;
     answers(&lab, group, "A", &["198.51.100.1", "198.51.100.2"]).await;
@@ -107,6 +112,9 @@ async fn a_group_is_an_origin_as_the_guide_for_cloudflare_says() {
     lab.db.insert(ZONE, group, "A", "203.0.113.7", 60).await.unwrap();
     guide.shell("cs-powerdns sync", 0).await;
     answers(&lab, group, "A", &["198.51.100.2", "203.0.113.7"]).await;
+    world.destroy_vm(&second);
+    guide.shell("cs-powerdns sync", 0).await;
+    answers(&lab, "www.example.com", "A", &["203.0.113.7"]).await;
     guide.ends();
 }
 
@@ -145,5 +153,41 @@ async fn rows_of_cloudstacks_own_framework_are_taken_as_its_guide_says() {
     answers(&lab, "dead.cloud.example.org", "A", &["192.0.2.2"]).await;
     answers(&lab, "web1.cloud.example.org", "A", &["192.0.2.1"]).await;
     drop(controller);
+    guide.ends();
+}
+
+#[tokio::test]
+async fn held_records_are_asked_about_and_approved_as_the_guide_to_alerts_says() {
+    let lab = Lab::new("guide_alerts").await;
+    example(&lab).await;
+    zones(&lab, &["common.org"]).await;
+    lab.world().create_vm(vm("web", "192.0.2.1"));
+    sync(&lab, &[("DNS_COMMON_ZONE", "common.org"), ("DNS_ADD_TO_COMMON_ZONE", "true")]).await;
+    // Somebody has changed the configuration.
+    let controller = serve(&lab, &[("DNS_MAX_LOSS_PERCENT", "0")]).await;
+    readiness(&controller, 200, "held: 1 records, set ").await;
+    let mut guide = Guide::open(&lab, "alerts").await;
+    guide.env.insert("DNS_MAX_LOSS_PERCENT".into(), "0".into());
+    let asks = guide.reads("curl -s http://127.0.0.1:8053/readyz");
+    let asks = asks.replace("127.0.0.1:8053", &guide.env["HTTP_LISTEN"]);
+    let ready = guide.shell(&asks, 0).await;
+    let hash = ready.rsplit("set ").next().unwrap().trim().to_owned();
+    guide.runs("cs-powerdns check", 0).await;
+    let asks = guide.reads("cs-powerdns explain NAME").replace("NAME", "web.common.org");
+    let why = guide.shell(&asks, 0).await;
+    assert!(why.contains(&format!("cs-powerdns approve {hash}")), "{why}");
+    // Of the table: a key that may not, then what is held.
+    guide.runs("cs-powerdns check", 0).await;
+    let plan = guide.runs("cs-powerdns plan", 2).await;
+    assert!(plan.contains("web.common.org") && plan.contains(&hash), "{plan}");
+    answers(&lab, "web.common.org", "A", &["192.0.2.1"]).await;
+    for (line, code) in [("cs-powerdns approve --dry-run 5f0c62d1", 2), ("cs-powerdns approve 5f0c62d1", 0)] {
+        let line = guide.reads(line).replace("5f0c62d1", &hash);
+        guide.shell(&line, code).await;
+    }
+    answers(&lab, "web.common.org", "A", &[]).await;
+    for line in ["check", "plan --unexplained", "check", "check"] {
+        guide.runs(&format!("cs-powerdns {line}"), 0).await;
+    }
     guide.ends();
 }

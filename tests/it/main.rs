@@ -34,6 +34,7 @@ mod guide_support;
 mod guides;
 mod guides_first;
 mod guides_more;
+mod guides_servers;
 mod guides_told;
 mod held;
 mod http;

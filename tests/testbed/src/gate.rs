@@ -36,6 +36,8 @@ pub enum Way {
 #[derive(Clone, Copy, Debug)]
 struct State {
     way: Way,
+    /// The port of the server behind it.
+    server: u16,
     /// How often the gate fell silent: a connection that is older than the latest time is dead.
     silences: usize,
 }
@@ -53,14 +55,14 @@ impl TcpGate {
     pub fn before(port: u16) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let (state, seen) = watch::channel(State { way: Way::Open, silences: 0 });
+        let (state, seen) = watch::channel(State { way: Way::Open, server: port, silences: 0 });
         let taken: Arc<AtomicUsize> = Arc::default();
-        let (counter, server) = (taken.clone(), SocketAddr::from(([127, 0, 0, 1], port)));
+        let counter = taken.clone();
         let first = {
             let _inside = runtime.enter();
             TcpListener::from_std(listener(address)?)?
         };
-        runtime.spawn(serve(first, address, server, seen, counter));
+        runtime.spawn(serve(first, address, seen, counter));
         Ok(Self { address, state, taken, runtime: Some(runtime) })
     }
 
@@ -75,6 +77,11 @@ impl TcpGate {
             state.way = way;
             state.silences += usize::from(way == Way::Silent);
         });
+    }
+
+    /// From now on new connections go to the server on this port: an address that moves.
+    pub fn leads_to(&self, port: u16) {
+        self.state.send_modify(|state| state.server = port);
     }
 
     /// How many connections it has accepted.
@@ -100,7 +107,6 @@ fn listener(address: SocketAddr) -> Result<std::net::TcpListener> {
 async fn serve(
     first: TcpListener,
     address: SocketAddr,
-    server: SocketAddr,
     mut state: watch::Receiver<State>,
     taken: Arc<AtomicUsize>,
 ) {
@@ -125,14 +131,14 @@ async fn serve(
             changed = state.changed() => if changed.is_err() { return },
             accepted = listener.accept() => if let Ok((client, _)) = accepted {
                 taken.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(carry(client, server, state.clone()));
+                tokio::spawn(carry(client, state.clone()));
             },
         }
     }
 }
 
 /// One connection, until either end closes it or the gate does.
-async fn carry(client: TcpStream, server: SocketAddr, state: watch::Receiver<State>) {
+async fn carry(client: TcpStream, state: watch::Receiver<State>) {
     let mut closing = state.clone();
     let born = {
         let state = state.borrow();
@@ -143,6 +149,7 @@ async fn carry(client: TcpStream, server: SocketAddr, state: watch::Receiver<Sta
         if !pass(&mut clear, born).await {
             return;
         }
+        let server = SocketAddr::from(([127, 0, 0, 1], clear.borrow().server));
         let Ok(server) = TcpStream::connect(server).await else { return };
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
         let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
@@ -176,7 +183,7 @@ async fn copy(
 /// Waits until a piece may go through. False: the gate has gone.
 async fn pass(state: &mut watch::Receiver<State>, born: usize) -> bool {
     loop {
-        let State { way, silences } = *state.borrow_and_update();
+        let State { way, silences, .. } = *state.borrow_and_update();
         match way {
             _ if silences > born => return std::future::pending().await,
             Way::Open => return true,
