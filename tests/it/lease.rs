@@ -167,14 +167,14 @@ async fn sync_beside_a_running_holder_gives_up_and_names_it_while_plan_works() {
     let lab = Lab::new("sync_beside").await;
     example(&lab).await;
     // Long enough for a busy machine: whoever takes a lost lease anew reads everything anew.
-    let first = serve(&lab, &[("LEASE_TTL", "6s")]).await;
+    let first = serve(&lab, &[("LEASE_TTL", "1m")]).await;
     lab.world().create_vm(vm("web", "192.0.2.1"));
     let output = once(&lab, &["sync"], &[]).await;
     assert_eq!(output.code, 1, "{}{}", output.stdout, output.stderr);
     let holder = format!("/{}/", first.pid().unwrap());
     assert!(output.stderr.contains(&holder), "no holder `{holder}` in {}", output.stderr);
     let plan = once(&lab, &["plan"], &[]).await;
-    assert_eq!(plan.code, 2, "{}{}", plan.stdout, plan.stderr);
+    assert_eq!(plan.code, 2, "{}{}{}", plan.stdout, plan.stderr, first.output());
     assert!(plan.stdout.contains("web.domain.com"), "{}", plan.stdout);
     assert_eq!(lab.db.contents("web.domain.com", "A").await.unwrap(), Vec::<String>::new());
     drop(first);

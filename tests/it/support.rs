@@ -7,7 +7,7 @@ use testbed::{Controller, Lab, Output, VmSpec, poll};
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_cs-powerdns");
 
 /// Longest wait for anything: generous, since machines are shared.
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// The account of the README's example.
 pub const ACCOUNT: &str = "edd2ab05-98ba-4b65-b94f-14ec595e37a3";
