@@ -1,7 +1,9 @@
 //! Owners by the keys that VMs name them by.
 
 use super::suffix::network_domain;
-use crate::model::{Account, AccountId, Domain, DomainId, OwnerKey, OwnerName, Owners, ProjectId};
+use crate::model::{
+    Account, AccountId, BuildSpread, Domain, DomainId, OwnerKey, OwnerName, Owners, ProjectId,
+};
 use std::collections::{HashMap, HashSet};
 
 /// What is in no listing, so that nothing is known of the VM's owner.
@@ -40,11 +42,11 @@ pub struct Owner<'a> {
 /// All owners, made once for each reading of the listings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnerIndex {
-    accounts: HashMap<DomainId, HashMap<Box<str>, Account>>,
-    account_keys: HashMap<AccountId, (DomainId, Box<str>)>,
-    domains: HashMap<DomainId, Domain>,
-    children: HashMap<DomainId, Vec<DomainId>>,
-    projects: HashSet<ProjectId>,
+    accounts: HashMap<DomainId, HashMap<Box<str>, Account>, BuildSpread>,
+    account_keys: HashMap<AccountId, (DomainId, Box<str>), BuildSpread>,
+    domains: HashMap<DomainId, Domain, BuildSpread>,
+    children: HashMap<DomainId, Vec<DomainId>, BuildSpread>,
+    projects: HashSet<ProjectId, BuildSpread>,
     /// Network domains as they were typed, those that can be a suffix, read once for all their VMs.
     names: HashMap<Box<str>, OwnerName>,
 }
@@ -113,8 +115,8 @@ impl OwnerIndex {
     }
 
     /// The suffix that a network domain is, if it is one.
-    pub(super) fn name_of(&self, network_domain: &str) -> Option<OwnerName> {
-        self.names.get(network_domain).cloned()
+    pub(super) fn name_of(&self, network_domain: &str) -> Option<&OwnerName> {
+        self.names.get(network_domain)
     }
 
     /// By what VMs name this account, for events that carry its id.

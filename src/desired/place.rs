@@ -20,13 +20,14 @@ pub(super) struct Places<'a> {
 impl Places<'_> {
     /// Whether a name under a suffix has a place in the suffix's zone.
     pub(super) fn forward(&self, name: &OwnerName, suffix: &OwnerName) -> Result<(), Refusal> {
-        let zone = if self.settings.parent_zones {
-            self.zones.enclosing(suffix.as_str())
-        } else {
-            self.zones.named(suffix.as_str())
+        let longest = self.zones.enclosing(name.as_str());
+        let zone = match longest {
+            Some(longest) if longest.name == *suffix => Some(longest),
+            _ if self.settings.parent_zones => self.zones.enclosing(suffix.as_str()),
+            _ => self.zones.named(suffix.as_str()),
         };
         let Some(zone) = zone else { return Err(self.no_zone(suffix)) };
-        match self.zones.enclosing(name.as_str()) {
+        match longest {
             Some(longest) if longest.name != zone.name => Err(Refusal {
                 pending: false,
                 reason: "inside a longer zone",

@@ -4,38 +4,48 @@ use super::{FrozenWhy, Owner, OwnerIndex, Settings, text::shown};
 use crate::model::{Kind, OwnerName, Rejection};
 
 /// The suffixes of an owner's VMs in the order of design 3, each once, and what cannot be one.
-pub(super) struct Suffixes {
-    pub suffixes: Vec<OwnerName>,
-    pub rejections: Vec<Rejection>,
+#[derive(Default)]
+pub(super) struct Suffixes<'a> {
+    own: Option<&'a OwnerName>,
+    common: Option<&'a OwnerName>,
+    /// Why the network domain is none.
+    pub rejection: Option<Rejection>,
+}
+
+impl<'a> Suffixes<'a> {
+    pub fn suffixes(&self) -> impl Iterator<Item = &'a OwnerName> + use<'a> {
+        self.own.into_iter().chain(self.common)
+    }
+
+    /// Nobody has even tried to give one.
+    pub fn is_empty(&self) -> bool {
+        self.own.is_none() && self.common.is_none() && self.rejection.is_none()
+    }
 }
 
 /// Finds them. An error where a domain on the way up is in no listing.
-pub(super) fn suffixes(
-    owner: &Owner<'_>,
-    owners: &OwnerIndex,
-    settings: &Settings,
-) -> Result<Suffixes, FrozenWhy> {
-    let mut out = Suffixes { suffixes: Vec::new(), rejections: Vec::new() };
+pub(super) fn suffixes<'a>(
+    owner: &Owner<'a>,
+    owners: &'a OwnerIndex,
+    settings: &'a Settings,
+) -> Result<Suffixes<'a>, FrozenWhy> {
+    let mut out = Suffixes::default();
     let (own, whose) = match owner.network_domain {
         Some(text) => (Some(text), "account"),
         None => (owners.domain_suffix(owner.domain, settings.inherit_domain)?, "domain"),
     };
-    match own.map(|text| (text, owners.name_of(text).map_or_else(|| network_domain(text), Ok))) {
-        Some((_, Ok(suffix))) => out.suffixes.push(suffix),
-        Some((text, Err((reason, fault)))) => out.rejections.push(Rejection {
+    if let Some(text) = own {
+        out.own = owners.name_of(text);
+        let fault = if out.own.is_some() { None } else { network_domain(text).err() };
+        out.rejection = fault.map(|(reason, fault)| Rejection {
             kind: Kind::Name,
             name: shown(text).into(),
             pending: false,
             reason,
             detail: format!("the network domain of the {whose}, {}, {fault}", shown(text)),
-        }),
-        None => {}
+        });
     }
-    if let Some(common) = &settings.common_zone
-        && !out.suffixes.contains(common)
-    {
-        out.suffixes.push(common.clone());
-    }
+    out.common = settings.common_zone.as_ref().filter(|common| out.own != Some(common));
     Ok(out)
 }
 

@@ -8,7 +8,8 @@ use super::{
     text::shown,
 };
 use crate::model::{
-    AccountId, Claim, Kind, Label, NameError, OwnerName, Rejection, Vm, VmState, Wish, Zones, reverse_name,
+    AccountId, Claim, Kind, Label, NameError, OwnerName, Rejection, Vm, VmState, Wish, Zones,
+    is_reverse_name, reverse_name,
 };
 use std::net::IpAddr;
 
@@ -31,7 +32,7 @@ pub enum Verdict {
 
 /// What a VM wants (design 3).
 pub fn wish(vm: &Vm, owners: &OwnerIndex, zones: &Zones, settings: &Settings) -> Verdict {
-    wish_for(None, vm, owners, zones, settings)
+    wish_for(Asked::All, vm, owners, zones, settings)
 }
 
 /// What a VM wants, as far as it tells what it wants at this name: of its other names, and of what it cannot
@@ -43,16 +44,21 @@ pub fn wish_at(
     zones: &Zones,
     settings: &Settings,
 ) -> Verdict {
-    wish_for(Some(name), vm, owners, zones, settings)
+    let asked = if name.is_arpa() { Asked::Reverse(name) } else { Asked::Forward(name) };
+    wish_for(asked, vm, owners, zones, settings)
 }
 
-fn wish_for(
-    only: Option<&OwnerName>,
-    vm: &Vm,
-    owners: &OwnerIndex,
-    zones: &Zones,
-    settings: &Settings,
-) -> Verdict {
+/// Which of a VM's names are asked about.
+#[derive(Clone, Copy)]
+enum Asked<'a> {
+    All,
+    /// This forward name.
+    Forward(&'a OwnerName),
+    /// This reverse name, and for its sake the forward ones, at which it may point.
+    Reverse(&'a OwnerName),
+}
+
+fn wish_for(asked: Asked<'_>, vm: &Vm, owners: &OwnerIndex, zones: &Zones, settings: &Settings) -> Verdict {
     let nothing = Verdict::Wished { wish: Wish::default(), blank: false };
     match vm.state {
         VmState::Destroyed | VmState::Expunging => return Verdict::Gone,
@@ -72,11 +78,12 @@ fn wish_for(
     let mut wish = Wish { rejections: addresses.rejections, ..Wish::default() };
     if !addresses.addresses.is_empty() {
         let mut wisher = Wisher {
-            only,
+            asked,
             vm,
             account: owner.account,
             addresses: &addresses.addresses,
             places: Places { zones, settings, domain_path: &owner.domain.path },
+            targets: Vec::new(),
             wish: &mut wish,
         };
         if wisher.forward(found) {
@@ -87,36 +94,41 @@ fn wish_for(
 }
 
 struct Wisher<'a> {
-    /// The one name that is asked about. A reverse name needs the forward ones, at which it points.
-    only: Option<&'a OwnerName>,
+    asked: Asked<'a>,
     vm: &'a Vm,
     account: AccountId,
     /// In ascending order; whether it lies in a Shared network.
     addresses: &'a [(IpAddr, bool)],
     places: Places<'a>,
+    /// The VM's own forward names, in the order of design 3.
+    targets: Vec<OwnerName>,
     wish: &'a mut Wish,
 }
 
 impl Wisher<'_> {
     /// Claims forward names. Returns whether the VM has any business with reverse names: one whose
     /// forward name waits for a zone, or lies in a zone that is no longer writable, keeps its PTR.
-    fn forward(&mut self, Suffixes { suffixes, rejections }: Suffixes) -> bool {
-        let name = Label::parse(&self.vm.name).map_err(|error| self.bad_label(error)).ok();
-        let group = self.group_label();
-        if suffixes.is_empty() && rejections.is_empty() {
+    fn forward(&mut self, mut found: Suffixes<'_>) -> bool {
+        let bears = |name: &OwnerName| name.first_label().eq_ignore_ascii_case(&self.vm.name);
+        let name = match self.asked {
+            Asked::Forward(name) if !bears(name) => None,
+            _ => Label::parse(&self.vm.name).map_err(|error| self.bad_label(error)).ok(),
+        };
+        let group = if matches!(self.asked, Asked::Reverse(_)) { None } else { self.group_label() };
+        if found.is_empty() {
             let why = "neither its account nor its domain has a network domain, and there is no common zone";
             self.reject(Kind::Name, shown(&self.vm.name), false, "no suffix", why.to_owned());
         }
-        let named = name.is_some() && !(suffixes.is_empty() && rejections.is_empty());
+        let named = name.is_some() && !found.is_empty();
         let labels = [(Kind::Name, name), (Kind::Group, group)];
         let labels = || labels.iter().filter_map(|(kind, label)| Some((*kind, label.as_ref()?)));
-        if !rejections.is_empty() {
+        if let Some(rejection) = found.rejection.take() {
             self.wish.unplaced = labels().map(|(kind, label)| (kind, label.clone())).collect();
+            self.wish.rejections.push(rejection);
         }
-        self.wish.rejections.extend(rejections);
-        for suffix in &suffixes {
+        for suffix in found.suffixes() {
             for (kind, label) in labels() {
-                if self.only.is_some_and(|only| !only.is_arpa() && !label.leads_to(suffix, only)) {
+                if matches!(self.asked, Asked::Forward(name) if !label.leads_to(suffix, name)) {
                     continue;
                 }
                 if !self.at(kind, label, suffix) {
@@ -129,7 +141,11 @@ impl Wisher<'_> {
 
     /// Claims one forward name. Returns whether it has a place.
     fn at(&mut self, kind: Kind, label: &Label, suffix: &OwnerName) -> bool {
-        let name = match label.at(suffix) {
+        let name = match self.asked {
+            Asked::Forward(name) => Ok(name.clone()),
+            Asked::All | Asked::Reverse(_) => label.at(suffix),
+        };
+        let name = match name {
             Ok(name) => name,
             Err(error) => {
                 let whole = shown(&format!("{label}.{suffix}"));
@@ -139,9 +155,14 @@ impl Wisher<'_> {
         };
         match self.places.forward(&name, suffix) {
             Ok(()) => {
-                let addresses = self.addresses.iter().map(|(address, _)| *address).collect();
-                let claim = self.claim(kind, name, addresses);
-                self.wish.claims.push(claim);
+                if kind == Kind::Name {
+                    self.targets.push(name.clone());
+                }
+                if !matches!(self.asked, Asked::Reverse(_)) {
+                    let addresses = self.addresses.iter().map(|(address, _)| *address).collect();
+                    let claim = self.claim(kind, name, addresses);
+                    self.wish.claims.push(claim);
+                }
                 true
             }
             Err(refusal) => {
@@ -152,21 +173,17 @@ impl Wisher<'_> {
     }
 
     fn reverse(&mut self) {
-        if self.only.is_some_and(|only| !only.is_arpa()) {
-            return;
-        }
-        let names = self.wish.claims.iter().filter(|claim| claim.kind == Kind::Name);
-        let targets: Vec<OwnerName> = names.map(|claim| claim.name.clone()).collect();
         for &(address, shared) in self.addresses {
-            let name = reverse_name(address);
-            if self.only.is_some_and(|only| *only != name) {
-                continue;
-            }
+            let name = match self.asked {
+                Asked::All => reverse_name(address),
+                Asked::Reverse(name) if is_reverse_name(name, address) => name.clone(),
+                Asked::Reverse(_) | Asked::Forward(_) => continue,
+            };
             match self.places.reverse(&name) {
                 None => {}
                 Some(Ok(())) => {
                     let claim = self.claim(Kind::Ptr, name, vec![address]);
-                    self.wish.claims.push(Claim { targets: targets.clone(), shared, ..claim });
+                    self.wish.claims.push(Claim { targets: self.targets.clone(), shared, ..claim });
                 }
                 Some(Err(refusal)) => self.refuse(Kind::Ptr, &name, refusal),
             }

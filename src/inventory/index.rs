@@ -1,6 +1,6 @@
 //! One index for every way to a VM.
 
-use crate::model::{DomainId, IpId, NetworkId, NicId, ProjectId, VmId};
+use crate::model::{BuildSpread, DomainId, IpId, NetworkId, NicId, ProjectId, VmId};
 use std::{
     collections::{HashMap, hash_map::Entry, hash_map::RandomState},
     hash::BuildHasher,
@@ -28,12 +28,13 @@ const CROWD: u32 = 1 << 31;
 ///
 /// Nine keys a VM (itself, a NIC, an address, six names) are 900 000 for 100 000 VMs. Maps with the keys
 /// in them take 25 to 33 bytes a bucket, this one takes 9. Two of 900 000 keys share a hash of 32 bits
-/// about a hundred times in all. The seed is random, so that no tenant can choose names that collide.
+/// about a hundred times in all. Texts are hashed with a random seed, so that no tenant can choose names that
+/// collide; ids are CloudStack's, and drawn at random.
 #[derive(Default)]
 pub(super) struct Index {
     seed: RandomState,
     /// A slot, or with [`CROWD`] set the number of a crowd.
-    slots: HashMap<u32, u32>,
+    slots: HashMap<u32, u32, BuildSpread>,
     /// Slots in ascending order, at least two; empty where free.
     crowds: Vec<Vec<u32>>,
     free: Vec<u32>,
@@ -41,7 +42,11 @@ pub(super) struct Index {
 
 impl Index {
     pub(super) fn hash(&self, key: Key<'_>) -> u32 {
-        (self.seed.hash_one(key) >> 32) as u32
+        let hash = match key {
+            Key::Name(_) | Key::Account(..) => self.seed.hash_one(key),
+            _ => BuildSpread::default().hash_one(key),
+        };
+        (hash >> 32) as u32
     }
 
     /// The slots at this hash, in ascending order.

@@ -7,7 +7,7 @@ use super::{
     redirect::Redirects,
     sighting::Sightings,
 };
-use crate::model::{DomainId, IpId, NetworkId, NicId, OwnerName, ProjectId, ReadSeq, Vm, VmId};
+use crate::model::{BuildSpread, DomainId, IpId, NetworkId, NicId, OwnerName, ProjectId, ReadSeq, Vm, VmId};
 use std::collections::HashMap;
 
 /// What a [`Inventory::put`] did.
@@ -29,9 +29,9 @@ pub struct Inventory {
     slots: Vec<Option<Box<Known>>>,
     free: Vec<u32>,
     index: Index,
-    tombstones: HashMap<VmId, ReadSeq>,
-    absent: HashMap<VmId, Sightings>,
-    blank: HashMap<VmId, Sightings>,
+    tombstones: HashMap<VmId, ReadSeq, BuildSpread>,
+    absent: HashMap<VmId, Sightings, BuildSpread>,
+    blank: HashMap<VmId, Sightings, BuildSpread>,
     redirects: Redirects,
 }
 
@@ -291,7 +291,7 @@ impl Inventory {
     }
 }
 
-fn note(counts: &mut HashMap<VmId, Sightings>, id: VmId, listing: ReadSeq) -> u8 {
+fn note(counts: &mut HashMap<VmId, Sightings, BuildSpread>, id: VmId, listing: ReadSeq) -> u8 {
     let seen = counts.entry(id).or_insert_with(|| Sightings::new(listing));
     seen.add(listing);
     seen.count

@@ -214,6 +214,16 @@ pub type ZoneName = OwnerName;
 
 /// The reverse name of an address: octets (RFC 1035, 3.5) or nibbles (RFC 3596, 2.5), last first.
 pub fn reverse_name(address: IpAddr) -> OwnerName {
+    reverse_draft(address).finish()
+}
+
+/// Whether a name is the reverse name of an address.
+pub fn is_reverse_name(name: &OwnerName, address: IpAddr) -> bool {
+    let draft = reverse_draft(address);
+    name.as_str().as_bytes() == &draft.text[..draft.length]
+}
+
+fn reverse_draft(address: IpAddr) -> Draft {
     let mut draft = Draft::new();
     match address {
         IpAddr::V4(v4) => {
@@ -231,7 +241,7 @@ pub fn reverse_name(address: IpAddr) -> OwnerName {
             draft.push(b"ip6.arpa");
         }
     }
-    draft.finish()
+    draft
 }
 
 /// A name that is put together where it costs no allocation: names are made for every claim.

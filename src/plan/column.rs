@@ -201,7 +201,9 @@ impl<'a, 's: 'a> Column<'a, 's> {
         });
         let wants: Vec<Want<'a>> = wants.collect();
         let mut column = Self { state, settings, own, wants, losses };
-        column.rank(claims, &column.holdings(), forward);
+        // Where nobody waits, nobody asks who holds.
+        let holdings = if claims.len() > 1 { column.holdings() } else { Vec::new() };
+        column.rank(claims, &holdings, forward);
         column
     }
 

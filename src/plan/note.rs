@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     ledger::Verdict,
-    model::{Barrier, Ending, Entry, EntryPut, HeldSet, Outcome},
+    model::{Barrier, Claim, Ending, Entry, EntryPut, HeldSet, Outcome, OwnedRow},
 };
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 impl Column<'_, '_> {
     /// Writes down every entry's fate.
@@ -32,9 +32,7 @@ impl Column<'_, '_> {
                 Fate::Stay | Fate::Serve(_) => {
                     let now = self.as_seen(own);
                     self.note_held(own, now.held, out);
-                    if now == *own.entry {
-                        continue;
-                    }
+                    let Cow::Owned(now) = now else { continue };
                     if now.zone != own.entry.zone {
                         out.endings.push(end("its zone has another id"));
                     }
@@ -66,23 +64,27 @@ impl Column<'_, '_> {
     }
 
     /// An entry that stays, as it should read now.
-    fn as_seen(&self, own: &Own<'_, '_>) -> Entry {
-        let mut now = own.entry.clone();
-        if let Fate::Serve(at) = own.fate {
-            let claim = self.wants[at].claim;
-            (now.vm, now.kind, now.account) = (claim.vm, claim.kind, claim.account);
-        }
+    fn as_seen<'e>(&self, own: &Own<'e, '_>) -> Cow<'e, Entry> {
+        let Entry { zone, record, vm, account, kind, held, on_hold, .. } = own.entry;
+        let of_claim = |claim: &Claim| (claim.vm, claim.account, claim.kind);
+        let whose = match own.fate {
+            Fate::Serve(at) => of_claim(self.wants[at].claim),
+            _ => (*vm, *account, *kind),
+        };
         // An edited row's id is not noted: the verdict needs the id that we wrote.
-        if let Some(owned) = own.verdict.owned() {
-            now.record = owned.row().id;
-            if self.state.zone.is_ok() {
-                now.zone = owned.row().zone;
-            }
-        }
+        let row = own.verdict.owned().map(OwnedRow::row);
+        let at = (
+            row.filter(|_| self.state.zone.is_ok()).map_or(*zone, |row| row.zone),
+            row.map_or(*record, |row| row.id),
+        );
         let absent = matches!(own.verdict, Verdict::Deleted);
-        now.on_hold |= absent && own.condition.edit.is_none() && !self.settings.recreate;
-        now.held = self.held_set(own).filter(|_| !now.on_hold);
-        now
+        let hold = *on_hold || absent && own.condition.edit.is_none() && !self.settings.recreate;
+        let set = self.held_set(own).filter(|_| !hold);
+        if (whose, at, hold, set) == ((*vm, *account, *kind), (*zone, *record), *on_hold, *held) {
+            return Cow::Borrowed(own.entry);
+        }
+        let ((vm, account, kind), (zone, record)) = (whose, at);
+        Cow::Owned(Entry { zone, record, vm, account, kind, held: set, on_hold: hold, ..own.entry.clone() })
     }
 
     /// How VMs stand that have entries here but no claim.

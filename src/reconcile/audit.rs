@@ -3,7 +3,8 @@
 
 use super::world::World;
 use crate::model::{
-    AccountId, Claim, Content, Entry, HeldSet, Kind, OwnerId, OwnerName, ReadSeq, Row, Ttl, VmId, ZoneId,
+    AccountId, BuildSpread, Claim, Content, Entry, HeldSet, Kind, OwnerId, OwnerName, ReadSeq, Row, Ttl,
+    VmId, ZoneId,
 };
 use std::{
     collections::{HashMap, HashSet, hash_map::RandomState},
@@ -17,8 +18,8 @@ pub struct Audit {
     hasher: RandomState,
     /// For each name (by hash) the sum of its intact entries' digests. A sum, so that the order of the
     /// stream does not matter: the audit reads by record id.
-    standing: HashMap<u64, u64>,
-    with_entries: HashSet<VmId>,
+    standing: HashMap<u64, u64, BuildSpread>,
+    with_entries: HashSet<VmId, BuildSpread>,
     /// Zones that entries name and that are missing, with those entries' names.
     missing_zones: HashMap<ZoneId, Vec<OwnerName>>,
     /// The held sets that entries are in.
@@ -68,8 +69,8 @@ impl Audit {
             owner,
             ttl,
             hasher: RandomState::new(),
-            standing: HashMap::new(),
-            with_entries: HashSet::new(),
+            standing: HashMap::default(),
+            with_entries: HashSet::default(),
             missing_zones: HashMap::new(),
             sets: HashSet::new(),
             entries: 0,

@@ -7,8 +7,8 @@ use crate::{
     desired::{self, OwnerIndex, Verdict},
     inventory::{Difference, Inventory, Known},
     model::{
-        Barrier, Claim, Content, Entry, Kind, OwnerName, ReadSeq, Rejection, Row, Unwritable, Vm, VmId, Zone,
-        ZoneId, Zones,
+        Barrier, BuildSpread, Claim, Content, Entry, Kind, OwnerName, ReadSeq, Rejection, Row, Unwritable,
+        Vm, VmId, Zone, ZoneId, Zones,
     },
 };
 use std::{
@@ -47,19 +47,19 @@ pub struct World {
     /// What an operator has set for claims.
     pub settings: desired::Settings,
     /// VMs that are proved gone, and whether that was announced.
-    gone: HashMap<VmId, bool>,
+    gone: HashMap<VmId, bool, BuildSpread>,
     /// VMs of which a trigger announced a change, by the names that it touched and that are not
     /// settled yet.
     announced: HashMap<OwnerName, Vec<VmId>>,
     /// VMs that only the ledger knows.
-    orphans: HashMap<VmId, Orphan>,
+    orphans: HashMap<VmId, Orphan, BuildSpread>,
     /// VMs whose owner is in no listing: what has changed about them is settled when they thaw.
-    frozen: HashSet<VmId>,
+    frozen: HashSet<VmId, BuildSpread>,
     /// Zone ids of entries that no zone has, and how many resyncs have seen that.
     missing_zones: HashMap<ZoneId, u8>,
     /// Names that the listing under way, or the last one, has changed silently: its audit marks them in
     /// its time, but an event that named the VM wants them at once, and announces what they lose.
-    absorbed: HashMap<VmId, Vec<OwnerName>>,
+    absorbed: HashMap<VmId, Vec<OwnerName>, BuildSpread>,
     /// Whether listings are noted there: the first one changes everything.
     absorbing: bool,
     reads: u64,
@@ -73,12 +73,12 @@ impl World {
             owners: OwnerIndex::default(),
             zones: Arc::default(),
             settings,
-            gone: HashMap::new(),
+            gone: HashMap::default(),
             announced: HashMap::new(),
-            orphans: HashMap::new(),
-            frozen: HashSet::new(),
+            orphans: HashMap::default(),
+            frozen: HashSet::default(),
             missing_zones: HashMap::new(),
-            absorbed: HashMap::new(),
+            absorbed: HashMap::default(),
             absorbing: false,
             reads: 0,
         }
@@ -92,7 +92,7 @@ impl World {
 
     /// A listing begins. `first`: nothing was settled before it.
     pub fn begin_listing(&mut self, first: bool) {
-        self.absorbed = HashMap::new();
+        self.absorbed = HashMap::default();
         self.absorbing = !first;
     }
 
@@ -260,7 +260,7 @@ impl World {
 
     /// Forgets what the ledger has no entries for any more: `with_entries` are the VMs that it has. The
     /// orphans that are left, the listing before this audit has lacked.
-    pub fn prune(&mut self, with_entries: &HashSet<VmId>, listing: ReadSeq) {
+    pub fn prune(&mut self, with_entries: &HashSet<VmId, BuildSpread>, listing: ReadSeq) {
         self.gone.retain(|vm, _| with_entries.contains(vm));
         self.orphans.retain(|vm, _| with_entries.contains(vm));
         for orphan in self.orphans.values_mut() {

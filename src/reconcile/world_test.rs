@@ -355,5 +355,5 @@ fn an_older_read_brings_no_vm_back() {
     assert!(world.inventory.get(id).is_none());
     world.apply(vm(1, "web", Some("192.0.2.1")), ReadSeq(4), true, false);
     assert!(world.inventory.get(id).is_some());
-    world.prune(&HashSet::new(), ReadSeq(4));
+    world.prune(&HashSet::default(), ReadSeq(4));
 }

@@ -141,7 +141,7 @@ impl State {
             last_serial: self.floor(apex, now),
             ..Zone::sample(*id, apex)
         };
-        let former = self.wrote.iter().map(|(id, (apex, ..))| (*id, apex.clone())).collect();
+        let former = self.wrote.iter().map(|(id, (apex, ..))| (*id, apex.clone()));
         Zones::new(self.zones.iter().filter(|(id, _)| self.soa(**id).is_some()).map(zone), former)
     }
 
