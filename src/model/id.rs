@@ -12,30 +12,27 @@ fn parse_uuid(text: &str) -> Result<u128, IdError> {
     if bytes.len() != 36 {
         return Err(IdError);
     }
-    let mut value: u128 = 0;
+    let (mut high, mut low) = (0_u64, 0_u64);
     for (at, byte) in bytes.iter().enumerate() {
-        if matches!(at, 8 | 13 | 18 | 23) {
-            if *byte != b'-' {
-                return Err(IdError);
-            }
-            continue;
+        let half = if at < 18 { &mut high } else { &mut low };
+        match (at, byte) {
+            (8 | 13 | 18 | 23, b'-') => {}
+            (8 | 13 | 18 | 23, _) => return Err(IdError),
+            _ => *half = *half << 4 | u64::from(char::from(*byte).to_digit(16).ok_or(IdError)?),
         }
-        let digit = char::from(*byte).to_digit(16).ok_or(IdError)?;
-        value = (value << 4) | u128::from(digit);
     }
-    Ok(value)
+    Ok(u128::from(high) << 64 | u128::from(low))
 }
 
 fn write_uuid(value: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(
-        f,
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        value >> 96,
-        (value >> 80) & 0xffff,
-        (value >> 64) & 0xffff,
-        (value >> 48) & 0xffff,
-        value & 0xffff_ffff_ffff
-    )
+    let octets = value.to_be_bytes();
+    let digits = octets.iter().flat_map(|octet| [octet >> 4, octet & 15]);
+    let places = (0..36).filter(|at| !matches!(at, 8 | 13 | 18 | 23));
+    let mut text = [b'-'; 36];
+    for (place, digit) in places.zip(digits) {
+        text[place] = b"0123456789abcdef"[usize::from(digit)];
+    }
+    f.write_str(str::from_utf8(&text).unwrap_or_default())
 }
 
 macro_rules! id {
