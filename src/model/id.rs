@@ -7,6 +7,19 @@ use std::{fmt, str::FromStr};
 #[error("not a UUID of the form 8-4-4-4-12 hexadecimal digits")]
 pub struct IdError;
 
+/// What each octet is worth as a hexadecimal digit: events and ledgers have ids by the million.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NONE; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        digits[b"0123456789abcdef"[digit as usize] as usize] = digit;
+        digits[b"0123456789ABCDEF"[digit as usize] as usize] = digit;
+        digit += 1;
+    }
+    digits
+};
+const NONE: u8 = 255;
+
 fn parse_uuid(text: &str) -> Result<u128, IdError> {
     let bytes = text.as_bytes();
     if bytes.len() != 36 {
@@ -18,7 +31,10 @@ fn parse_uuid(text: &str) -> Result<u128, IdError> {
         match (at, byte) {
             (8 | 13 | 18 | 23, b'-') => {}
             (8 | 13 | 18 | 23, _) => return Err(IdError),
-            _ => *half = *half << 4 | u64::from(char::from(*byte).to_digit(16).ok_or(IdError)?),
+            _ => match DIGITS[usize::from(*byte)] {
+                NONE => return Err(IdError),
+                digit => *half = *half << 4 | u64::from(digit),
+            },
         }
     }
     Ok(u128::from(high) << 64 | u128::from(low))
