@@ -85,6 +85,13 @@ fn ready_is_that_passes_succeed_or_that_a_holder_lives() {
         ),
         ("a holder at work", &[(1, holder()), (2, Well(Pass::Resync))], 9000, true, "passes succeed"),
         (
+            "a holder that has but listed",
+            &[(1, Well(Pass::Resync)), (2, holder())],
+            3,
+            false,
+            "no resync has ended well yet",
+        ),
+        (
             "failing, but not for long",
             &[(1, holder()), (2, Well(Pass::Resync)), (10, Badly(Pass::Resync)), (1200, Badly(Pass::Resync))],
             1210,

@@ -85,7 +85,7 @@ pub struct Pulse {
     pub under_way: u32,
     /// When a pass last ended, or began while none was under way.
     pub sign: Instant,
-    /// A resync has ended well since the start.
+    /// A resync has ended well since the start, as a holder.
     pub good: bool,
     /// What the loss budget holds back.
     pub held: Held,
@@ -133,7 +133,8 @@ impl Pulse {
         match result {
             Ok(()) => {
                 *failing = None;
-                self.good |= pass == Pass::Resync;
+                // What a process lists before it holds the lease writes nothing yet.
+                self.good |= pass == Pass::Resync && matches!(self.role, Role::Holder { .. });
             }
             Err(error) => {
                 let (since, times) = failing.as_ref().map_or((now, 0), |last| (last.since, last.times));

@@ -166,15 +166,15 @@ async fn a_holder_that_does_not_know_yet_that_its_lease_is_gone_is_fenced_inside
 async fn sync_beside_a_running_holder_gives_up_and_names_it_while_plan_works() {
     let lab = Lab::new("sync_beside").await;
     example(&lab).await;
-    // Long enough for a busy machine: whoever takes a lost lease anew reads everything anew.
-    let first = serve(&lab, &[("LEASE_TTL", "1m")]).await;
+    // Whoever takes a lost lease anew reads everything anew, however busy the machine is.
+    let first = serve(&lab, &[("LEASE_TTL", "60s")]).await;
     lab.world().create_vm(vm("web", "192.0.2.1"));
     let output = once(&lab, &["sync"], &[]).await;
     assert_eq!(output.code, 1, "{}{}", output.stdout, output.stderr);
     let holder = format!("/{}/", first.pid().unwrap());
     assert!(output.stderr.contains(&holder), "no holder `{holder}` in {}", output.stderr);
     let plan = once(&lab, &["plan"], &[]).await;
-    assert_eq!(plan.code, 2, "{}{}{}", plan.stdout, plan.stderr, first.output());
+    assert_eq!(plan.code, 2, "{}{}", plan.stdout, plan.stderr);
     assert!(plan.stdout.contains("web.domain.com"), "{}", plan.stdout);
     assert_eq!(lab.db.contents("web.domain.com", "A").await.unwrap(), Vec::<String>::new());
     drop(first);
