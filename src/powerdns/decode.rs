@@ -39,6 +39,14 @@ impl<'a> Cells<'a> {
         }
     }
 
+    /// A text's octets, none where NULL.
+    pub(super) fn octets(&mut self) -> Option<&'a [u8]> {
+        match self.next()? {
+            Value::Bytes(octets) => Some(octets),
+            _ => None,
+        }
+    }
+
     /// A whole number, none where NULL.
     pub(super) fn int(&mut self) -> Option<i64> {
         match self.next()? {

@@ -8,7 +8,7 @@ use super::{
     zones,
 };
 use crate::model::{Serial, SerialTime, SoaContent, Zone, ZoneId, Zones};
-use mysql_async::Row;
+use mysql_async::{Row, Value};
 use std::collections::{BTreeSet, HashMap};
 
 /// Whether rows made for `then` would still be right in `now`.
@@ -100,8 +100,9 @@ async fn bump_some(
             continue;
         }
         let moved = soa.moved(zone.serial_kind, time, floor);
-        let sql = "UPDATE records SET content = ? WHERE id = ? AND CAST(content AS BINARY) = ?";
-        let values = [text(moved.as_str()), id.into(), text(soa.as_str())];
+        let sql =
+            "UPDATE records SET content = CAST(? AS BINARY) WHERE id = ? AND CAST(content AS BINARY) = ?";
+        let values = [octets(moved.as_str()), id.into(), octets(soa.as_str())];
         session.later([Statement::new("moving a serial", sql, &values).finds(1, "SOA rows")]);
         remembered.extend([zone.id.into(), text(zone.name.as_str()), moved.serial().0.into()]);
         serials.push((zone.id, moved.serial()));
@@ -117,6 +118,16 @@ async fn bump_some(
     Ok(serials)
 }
 
+/// A character for each octet, for [`octets`]: in whatever character set an operator has written the rest of a
+/// SOA, it stays as it is.
+fn characters(octets: &[u8]) -> String {
+    octets.iter().copied().map(char::from).collect()
+}
+
+fn octets(characters: &str) -> Value {
+    Value::Bytes(characters.chars().filter_map(|c| u8::try_from(c).ok()).collect())
+}
+
 /// Locks the zone's SOA row. By zone, name and type, never by a remembered id: every API edit makes it anew.
 fn lock(zone: &Zone) -> Statement {
     let sql = "SELECT id, content FROM records WHERE name = ? AND type = 'SOA' AND domain_id = ? \
@@ -128,7 +139,7 @@ fn lock(zone: &Zone) -> Statement {
 fn locked(zone: &Zone, rows: &[Row]) -> Result<(u64, SoaContent), WriteError> {
     let found = rows.iter().filter_map(|row| {
         let mut cells = Cells::of(row);
-        Some((cells.unsigned()?, cells.text()?.into_owned()))
+        Some((cells.unsigned()?, characters(cells.octets()?)))
     });
     let Some((id, content)) = found.max_by_key(|(id, _)| *id) else {
         return Err(WriteError::Conflict(format!("the SOA of {} has been replaced", zone.name)));

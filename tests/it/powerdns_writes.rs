@@ -2,16 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
-use super::powerdns_lab::{Lab, entry, held, name, options, owned, seen, settings};
+use super::powerdns_lab::{Lab, entry, held, name, options, owned, port, seen, settings};
 use cs_powerdns::{
     model::{
         Batch, Content, Ending, Entry, EntryPut, NewRow, OwnedRow, OwnerName, RecordType, Reorder, Row,
         Serial, Ttl,
     },
-    powerdns::{Database, WriteError},
+    powerdns::{Database, Settings, TlsMode, WriteError},
 };
 use mysql_async::{Conn, prelude::Queryable};
 use std::{net::Ipv4Addr, sync::Arc};
+use testbed::{Strike, Wire, WireFault};
 
 #[tokio::test]
 async fn a_batch_commits_rows_entries_serial_and_fence_together() {
@@ -335,4 +336,84 @@ async fn a_locked_row_is_a_retry() {
     assert!(matches!(error, WriteError::Retry(_)) && error.is_transient(), "{error:?}");
     lab.sql("ROLLBACK").await;
     lab.commit(&writer, &batch).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_commit_without_an_answer_is_to_be_planned_again_whether_it_stands_or_not() {
+    let mut lab = Lab::with_tables("lost_commit").await;
+    let wire = Wire::mysql(port(), "\0").await.unwrap();
+    let through = Settings { port: wire.port, tls: TlsMode::Disabled, ..settings(&lab.name, "mine") };
+    let db = Database::new(&through, Arc::default()).unwrap();
+    let writer = db.writer(&lab.lease().await);
+    for (fault, at, stands) in [(WireFault::Cut, "a.example.org", 0), (WireFault::Lost, "b.example.org", 1)] {
+        let batch = lab.publish(at, &[1]).await;
+        // It has its connection: READ COMMITTED is a part of the setup.
+        db.reader().zones().await.unwrap();
+        wire.arm(Some(Strike::NthOf("COMMIT", 1, fault)));
+        let done = lab.commit(&writer, &batch).await;
+        assert!(matches!(done, Err(WriteError::Retry(_))), "{fault:?}: {done:?}");
+        let rows: u64 = lab.one(&format!("SELECT COUNT(*) FROM records WHERE name = '{at}'")).await;
+        assert_eq!(rows, stands, "{fault:?}");
+    }
+    // As the plan sees it then.
+    let batch = lab.publish("a.example.org", &[1]).await;
+    lab.commit(&writer, &batch).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_serial_moves_and_every_other_octet_of_its_soa_stays() {
+    let mut lab = Lab::with_tables("soa_octets").await;
+    let writer = lab.db.writer(&lab.lease().await);
+    let soa = "FROM records WHERE type = 'SOA' AND domain_id = 1";
+    for (nth, charset, host) in [
+        (1, "utf8mb4", "h\u{f6}st\u{1d4b4}".as_bytes()),
+        (2, "latin1", "h\u{f6}st\u{1d4b4}".as_bytes()),
+        (3, "latin1", b"h\xf6st"),
+        (4, "latin1", b"h\\'o\"s?t;--%"),
+    ] {
+        lab.sql("UPDATE records SET content = 'empty'").await;
+        lab.sql(&format!("ALTER TABLE records MODIFY content MEDIUMTEXT CHARACTER SET {charset}")).await;
+        let hex = host.iter().fold(String::new(), |hex, octet| hex + &format!("{octet:02x}"));
+        lab.sql(&format!(
+            "UPDATE records SET content = CONCAT(0x{hex}, ' host.example.org 7 1 2 3 4') WHERE type = 'SOA'"
+        ))
+        .await;
+        let batch = lab.publish(&format!("w{nth}.example.org"), &[1]).await;
+        lab.commit(&writer, &batch).await.unwrap();
+        let now: Vec<u8> = lab.one(&format!("SELECT CAST(content AS BINARY) {soa}")).await;
+        let fields: Vec<&[u8]> = now.split(|octet| *octet == b' ').collect();
+        assert_eq!((fields[0], fields.len()), (host, 7), "{nth}, {charset}");
+        assert_ne!(fields[2], b"7", "{nth}, {charset}");
+    }
+}
+
+#[tokio::test]
+async fn no_name_and_no_other_text_leaves_its_quotes() {
+    let mut lab = Lab::with_tables("quotes").await;
+    let holder = "a'b\\c\"d\0e\u{1a}f\r\n%_?;-- g#/*";
+    let lease = held(lab.db.acquire(holder).await.unwrap());
+    assert_eq!(lab.one::<String>("SELECT holder FROM cs_powerdns_owner").await, holder);
+    assert!(lab.db.renew(&lease).await.unwrap(), "it is found again by that text");
+    let writer = lab.db.writer(&lease);
+    for at in [
+        "o'brien.example.org",
+        "a?b.example.org",
+        "x';--.example.org",
+        "';drop/**/table.example.org",
+        "%_#`.example.org",
+    ] {
+        let batch = lab.publish(at, &[1, 2]).await;
+        lab.commit(&writer, &batch).await.unwrap();
+        let rows = lab.names(&[at]).await;
+        assert_eq!((rows.rows_at(at).len(), rows.entries_at(at).len()), (2, 2), "{at}");
+        let mut batch = Batch { seen: vec![seen(&rows, at)], ..Batch::default() };
+        for (row, entry) in owned(&rows, at) {
+            batch.deletes.push(row);
+            batch.endings.push(Ending { entry, why: "'; --" });
+        }
+        lab.commit(&writer, &batch).await.unwrap();
+        assert!(lab.names(&[at]).await.rows().is_empty(), "{at}");
+    }
+    let ended: u64 = lab.one("SELECT COUNT(*) FROM cs_powerdns_history WHERE why = '\\'; --'").await;
+    assert_eq!(ended, 10);
 }
