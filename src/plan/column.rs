@@ -115,7 +115,7 @@ impl Own<'_, '_> {
 /// A claim, and what it wants to stand.
 pub(super) struct Want<'a> {
     pub claim: &'a Claim,
-    /// It has the name.
+    /// It has the name, if that may be written.
     pub served: bool,
     /// Its group has no more room for it.
     pub overflow: bool,
@@ -207,14 +207,13 @@ impl<'a, 's: 'a> Column<'a, 's> {
         column
     }
 
-    /// Ranks the claims, given who holds the name.
+    /// Ranks the claims, given who holds the name. Where its zone may not be written, nobody gets anything by it.
     pub fn rank(&mut self, claims: &[Claim], holdings: &[Holding], forward: bool) {
-        let writable = self.state.zone.is_ok();
         // One claim, as most names have it, has the name whoever holds it.
         if let ([claim], [want]) = (claims, &mut self.wants[..])
             && claim.addresses.len() <= GROUP_CAP
         {
-            (want.served, want.overflow) = (writable, false);
+            (want.served, want.overflow) = (true, false);
             return;
         }
         let ranking = if forward { rank_forward(claims, holdings) } else { rank_ptr(claims, holdings) };
@@ -226,7 +225,7 @@ impl<'a, 's: 'a> Column<'a, 's> {
         let (serving, overflow) = (set(ranking.serving()), set(&ranking.overflow));
         for (want, claim) in self.wants.iter_mut().zip(claims) {
             let is_in = |set: &[*const Claim]| set.binary_search(&ptr::from_ref(claim)).is_ok();
-            (want.served, want.overflow) = (writable && is_in(&serving), is_in(&overflow));
+            (want.served, want.overflow) = (is_in(&serving), is_in(&overflow));
         }
     }
 

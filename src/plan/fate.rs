@@ -80,10 +80,8 @@ impl Column<'_, '_> {
         match &self.state.zone {
             // Below a delegation or a DNAME the row is invisible. It goes only if its VM is served
             // elsewhere; otherwise it is retired.
-            Err(Barrier::Delegation(_) | Barrier::Dname(_)) if own.live.is_some() || own.gone() => {
-                return Fate::Stay;
-            }
-            Err(Barrier::Zone(_) | Barrier::NoZone) if own.live.is_some() => return Fate::Stay,
+            Err(Barrier::Delegation(_) | Barrier::Dname(_)) if own.gone() => return Fate::Stay,
+            Err(_) if own.live.is_some() => return Fate::Stay,
             _ => {}
         }
         let why = match own.live {
