@@ -114,14 +114,26 @@ async fn offsets_follow_acknowledgements_and_poison_stops_nothing() {
 
     send(&event(5000));
     flush();
+    let waiting = first.next().await;
+    assert!(matches!(waiting.arrival, Arrival::Marks(_)));
+    // What comes meanwhile is read already, and delivered behind it.
+    let read = first.metrics.triggers.marks.of("vm").get();
+    send(&event(5001));
+    flush();
+    let begun = Instant::now();
+    while first.metrics.triggers.marks.of("vm").get() == read {
+        assert!(begun.elapsed() < Duration::from_secs(30), "nothing is read meanwhile");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    waiting.acknowledge();
     let unacknowledged = first.next().await;
-    assert!(matches!(unacknowledged.arrival, Arrival::Marks(_)));
+    assert_eq!(unacknowledged.arrival, Arrival::Marks(vec![Mark::Vm { id: vm(5001), said_gone: false }]));
     first.stop().await;
     drop(unacknowledged);
 
     // The next member of the group reads what was not acknowledged, and nothing else.
     let mut second = Running::start(&bootstrap);
-    assert_eq!(second.take([vm(5000)].into()).await, 1);
+    assert_eq!(second.take([vm(5001)].into()).await, 1);
     second.stop().await;
 }
 
