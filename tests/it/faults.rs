@@ -20,7 +20,7 @@ use std::{
 use testbed::{Output, Strike, Verb, Wire, WireFault, wire::status};
 
 /// What renews the lease, at times of its own.
-const RENEWAL: &str = "SET expires_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND WHERE";
+const RENEWAL: &str = "UPDATE cs_powerdns_owner SET expires_at = UTC_TIMESTAMP(6) + INTERVAL";
 
 /// Towns that are swept side by side: a pass waits for most of its time. The second number is for all points.
 const TOWNS: [usize; 2] = [3, 8];

@@ -171,7 +171,7 @@ impl Town {
 
     /// Whoever has the lease is dead, and its time is over.
     pub async fn expire(&self) {
-        self.lab.db.exec("UPDATE cs_powerdns_owner SET expires_at = UTC_TIMESTAMP(6)").await.unwrap();
+        expire(&self.lab).await;
     }
 
     async fn column<T: mysql_async::prelude::FromValue + Send + 'static>(&self, sql: &str) -> Vec<T>
@@ -242,6 +242,11 @@ impl Town {
         };
         [changed(&before, &after, '-'), changed(&after, &before, '+')].concat()
     }
+}
+
+/// Whoever has the lease is dead, and its time is over.
+pub async fn expire(lab: &Lab) {
+    lab.db.exec("UPDATE cs_powerdns_owner SET expires_at = UTC_TIMESTAMP(6)").await.unwrap();
 }
 
 /// Entries without a row of their id, zone, name, type and content.

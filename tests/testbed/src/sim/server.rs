@@ -177,6 +177,11 @@ impl Simulator {
         self.site.faults.lock().expect("no holder panics").rules.push(rule);
     }
 
+    /// Whether every fault has struck as often as it was to.
+    pub fn has_struck(&self) -> bool {
+        self.site.faults.lock().expect("no holder panics").rules.is_empty()
+    }
+
     /// How many requests of a command came, refused and failed ones included.
     pub fn requests(&self, command: &str) -> usize {
         self.log().iter().filter(|(name, _)| name.eq_ignore_ascii_case(command)).count()
