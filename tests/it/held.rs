@@ -95,7 +95,12 @@ async fn shows(controller: &Controller, sets: &[(&str, u64)]) {
         let status = status(controller).await?;
         let mut found = status["held_sets"].as_array().cloned().unwrap_or_default();
         found.sort_by_key(ToString::to_string);
-        if found == expected { Ok(()) } else { Err(format!("{found:?}\n{}", controller.output())) }
+        let counted = metric(controller, "cs_powerdns_held_sets").await?.to_string();
+        if found == expected && counted == sets.len().to_string() {
+            Ok(())
+        } else {
+            Err(format!("{counted}: {found:?}\n{}", controller.output()))
+        }
     })
     .await;
 }

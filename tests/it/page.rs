@@ -173,6 +173,7 @@ async fn an_operator_sees_finds_and_understands_a_conflict_in_a_browser() {
         ],
     )
     .await;
+    reads(&browser, ".alarm code", &[&approve]).await;
     lines(&browser, "pending", 10).await;
     let styled =
         browser.run("return getComputedStyle(document.querySelector('.alarm')).borderLeftWidth").await;
