@@ -58,7 +58,7 @@ fn has_records(state: VmState, stopped: Stopped) -> bool {
 
 fn state(state: VmState, stopped: Stopped) -> &'static str {
     match (state, stopped) {
-        (VmState::Live, _) => "running, or on its way: it has records",
+        (VmState::Live, _) => "running, or on its way: it may have records",
         (VmState::Stopped, Stopped::Keep) => "stopped: it keeps its records (DNS_STOPPED=keep)",
         (VmState::Stopped, Stopped::Groups) => "stopped: it leaves its groups (DNS_STOPPED=groups)",
         (VmState::Stopped, Stopped::Remove) => {

@@ -62,7 +62,9 @@ impl<A: Api, T: Tables> Engine<A, T> {
         }
         self.tasks.stop().await;
         self.sum_up(true);
-        if matches!(self.settings.aim, Aim::Plan | Aim::Converge) && !cancel.is_cancelled() {
+        // Whoever asks about one name is not told of others.
+        let asked = self.settings.explain.is_some();
+        if matches!(self.settings.aim, Aim::Plan | Aim::Converge) && !asked && !cancel.is_cancelled() {
             let rows = unadopted(self.settler.reader.clone()).await;
             self.take_survey(rows);
         }

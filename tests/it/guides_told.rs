@@ -50,6 +50,7 @@ async fn explain_prints_what_its_guide_shows() {
     lab.db.insert("domain.com", "taken.domain.com", "A", "203.0.113.9", 300).await.unwrap();
     sync(&lab, &[]).await;
     let output = once(&lab, &["explain", "taken.domain.com"], &[]).await;
+    assert!(!output.stderr.contains("not ours: "), "of other names: {}", output.stderr);
     let expected: Vec<String> =
         shown("cs-powerdns explain taken.domain.com").iter().map(|line| bare(line)).collect();
     let found: Vec<String> = output.stdout.trim_end().lines().map(bare).collect();
