@@ -40,8 +40,12 @@ const REST: Duration = Duration::from_secs(75);
 const QUIET: Duration = Duration::from_secs(600);
 
 /// Lease and resyncs are shorter than by default, so that an hour has many of them. What no event tells is a
-/// large part of what goes here: it is not bounded.
-const SETTINGS: [(&str, &str); 9] = [
+/// large part of what goes here: it is not bounded. What the C library is told, `deploy/cs-powerdns.service` and
+/// the image tell it as well.
+const SETTINGS: [(&str, &str); 12] = [
+    ("MALLOC_ARENA_MAX", "1"),
+    ("MALLOC_MMAP_THRESHOLD_", "65536"),
+    ("MALLOC_TRIM_THRESHOLD_", "131072"),
     ("DNS_COMMON_ZONE", town::COMMON),
     ("DNS_ADD_TO_COMMON_ZONE", "true"),
     ("DNS_ZONES", town::ALLOWED),

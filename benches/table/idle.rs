@@ -20,7 +20,8 @@ pub async fn measure(size: &Size) -> Result<()> {
     let (mut lab, vms) = town::lab(&server, "idle", size.vms(VMS)).await?;
     sync(&lab.env_with(SETTINGS)).await?;
     // Brokers answer a fetch when there is something, or after half a second, as they are asked to.
-    let settings = [("RESYNC_INTERVAL", "1h"), ("KAFKA_CONFIG", "fetch.wait.max.ms=500")];
+    let settings =
+        [("RESYNC_INTERVAL", "1h"), ("RESYNC_MIN_INTERVAL", "1h"), ("KAFKA_CONFIG", "fetch.wait.max.ms=500")];
     let process = listen(&mut lab, &[SETTINGS, &settings].concat()).await?;
     sleep(Duration::from_secs(10)).await;
     let mut other = Command::new("sleep").arg("1h").spawn()?;
