@@ -106,6 +106,8 @@ pub struct Engine<A: Api = Client, T: Tables = Database> {
     pub(super) audit: Option<Audit>,
     /// When the latest listings began, to tell how far two of them are apart.
     pub(super) listings: Vec<(ReadSeq, Moment)>,
+    /// The latest one, unless it was given up: what comes of that is not listened to.
+    pub(super) listing: Option<ReadSeq>,
     /// Kafka partitions were assigned since the lease was taken.
     pub(super) assigned: bool,
     /// A complete listing was read.
@@ -203,6 +205,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
             resync: Resync::new(settings.resync_interval, settings.resync_min_interval),
             audit: None,
             listings: Vec::new(),
+            listing: None,
             assigned: false,
             listed: false,
             audited: false,

@@ -52,7 +52,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
             Note::Listed { read, .. }
             | Note::Audited { listing: read }
             | Note::Failed { listing: read, .. }
-                if self.listings.last().is_none_or(|(seq, _)| *seq != read) => {}
+                if self.listing != Some(read) => {}
             Note::Listed { read, listing, ended, lacking } => {
                 self.expect_heritage();
                 let mut ids = self.world.inventory.lacking(read);

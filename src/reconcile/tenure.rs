@@ -88,7 +88,7 @@ impl<A: Api, T: Tables> Engine<A, T> {
         self.audit = None;
         if self.resync.is_running() {
             self.tasks.abort_resync();
-            self.listings.pop();
+            self.listing = None;
             self.resynced = None;
             self.board.give_up_pass(Pass::Resync, Instant::now());
         }

@@ -44,7 +44,10 @@ impl<A: Api, T: Tables> Engine<A, T> {
         if holds && self.resync.is_due(now) && !self.resync.is_running() {
             let read = self.world.begin_read();
             self.listings.push((read, now));
-            if self.listings.len() > 16 {
+            self.listing = Some(read);
+            // What is forgotten is long past.
+            let apart = self.settings.resync_min_interval;
+            if self.listings.len() > 16 && now.since(self.listings[1].1) >= apart {
                 self.listings.remove(0);
             }
             self.resync.start(now);
